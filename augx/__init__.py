@@ -1,0 +1,62 @@
+"""augx: turn a small labelled image set into a large one, on disk, reproducibly.
+
+from augx import expand_dataset, load_spec
+
+report = expand_dataset("expanded/", input="photos/", spec="tutorial", per_class=1000)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AugxError": "errors",
+    "Failure": "unit",
+    "Options": "expand",
+    "OutputError": "errors",
+    "Plan": "plan",
+    "PlanError": "errors",
+    "Report": "expand",
+    "SourceError": "errors",
+    "Spec": "spec",
+    "SpecError": "errors",
+    "Stop": "executors",
+    "WriteError": "errors",
+    "class_tree": "sources",
+    "expand_dataset": "expand",
+    "load_spec": "spec",
+    "named_images": "sources",
+    "plan_copies": "plan",
+    "run_plan": "expand",
+}
+
+__all__ = [*_HOMES]
+
+if TYPE_CHECKING:
+    from augx.errors import AugxError as AugxError
+    from augx.errors import OutputError as OutputError
+    from augx.errors import PlanError as PlanError
+    from augx.errors import SourceError as SourceError
+    from augx.errors import SpecError as SpecError
+    from augx.errors import WriteError as WriteError
+    from augx.executors import Stop as Stop
+    from augx.expand import Options as Options
+    from augx.expand import Report as Report
+    from augx.expand import expand_dataset as expand_dataset
+    from augx.expand import run_plan as run_plan
+    from augx.plan import Plan as Plan
+    from augx.plan import plan_copies as plan_copies
+    from augx.sources import class_tree as class_tree
+    from augx.sources import named_images as named_images
+    from augx.spec import Spec as Spec
+    from augx.spec import load_spec as load_spec
+    from augx.unit import Failure as Failure
+
+
+def __getattr__(name: str) -> Any:
+    # Lazily, so that `augx --help` does not wait for OpenCV.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'augx' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"augx.{_HOMES[name]}"), name)

@@ -1,0 +1,5 @@
+"""``python -m augx``."""
+
+from augx.cli import main
+
+main()

@@ -1,0 +1,55 @@
+"""The command ``augx``: a table of contents. Each command parses, calls the library, prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from augx import __version__
+from augx.commands.generate import generate
+from augx.errors import AugxError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="augx")
+def augx() -> None:
+    """Turn a small labelled image set into a large one, on disk, reproducibly."""
+
+
+augx.add_command(generate)
+
+
+def main() -> None:
+    """Run the command line; whatever happens, the user reads one line a mistake and never a traceback."""
+    _open_standard_streams()
+    try:
+        augx.main(standalone_mode=False)
+        status = 0
+    except click.exceptions.Exit as done:
+        status = done.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        status = 130
+    except AugxError as error:
+        click.echo("\n".join(f"augx: {line}" for line in str(error).splitlines()), err=True)
+        status = error.exit_status
+    except Exception as error:  # the last line of defence
+        if os.environ.get("AUGX_DEBUG"):
+            raise
+        text = " ".join(f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode().split())
+        click.echo(f"augx: unexpected error: {text} (a bug: please report it; AUGX_DEBUG=1 shows where)", err=True)
+        status = 1
+    sys.exit(status)
+
+
+def _open_standard_streams() -> None:
+    """A closed descriptor 1 or 2 would be given to the next file that is opened, and messages would land in a picture."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)

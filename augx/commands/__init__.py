@@ -1,0 +1,1 @@
+"""One file a command; nothing here that a user of the library would miss."""

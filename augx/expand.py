@@ -1,0 +1,299 @@
+"""plan x executor x manifest -> a set on disk: the loop that makes what is missing, and nothing twice."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from augx import __version__
+from augx.decode import MAX_PIXELS
+from augx.errors import OutputError, SourceError, WriteError, printable
+from augx.executors import Engine, Processes, Stop, available_cores, in_threads
+from augx.files import open_folder, sweep
+from augx.manifest import Listed, Manifest, read_run, write_run
+from augx.plan import COPY_NAME, Plan, Unit, plan_copies
+from augx.sources import class_tree, named_images, read_bytes
+from augx.spec import Spec, load_spec
+from augx.unit import Failure, Job, UnitResult, Worker, make_run_unit
+
+Paths = str | os.PathLike[str]
+OnCommit = Callable[[Sequence[str]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a plan is run; none of it changes a byte of what comes out.
+
+    ``jobs``: workers, by default one a core; ``engine``: see ``executors``; ``on_error``: what a bad source does to the
+    others; ``overwrite``: discard the set that the output holds; ``max_pixels``: refuse larger sources undecoded.
+    """
+
+    jobs: int | None = None
+    engine: Engine = "threads"
+    on_error: str = "skip"
+    overwrite: bool = False
+    max_pixels: int = MAX_PIXELS
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did, in files: planned = made + kept + missing, always."""
+
+    output: str
+    planned: int
+    made: int
+    kept: int
+    failures: tuple[Failure, ...]
+    stopped: bool
+    seconds: float
+
+    @property
+    def missing(self) -> int:
+        return self.planned - self.made - self.kept
+
+
+def expand_dataset(
+    output: Paths,
+    *,
+    input: Paths | None = None,
+    images: Sequence[Paths] = (),
+    label: str | None = None,
+    spec: Spec | str | Path | Mapping[str, Any] = "tutorial",
+    total: int | None = None,
+    copies: int | None = None,
+    per_class: int | None = None,
+    originals: bool = False,
+    options: Options | None = None,
+    on_commit: OnCommit | None = None,
+    stop: Stop | None = None,
+) -> Report:
+    """Expand ``images``, or the class tree ``input``, into exactly the copies asked for, below ``output``.
+
+    Give exactly one of ``total`` (copies in all, spread evenly), ``copies`` (of each source), ``per_class``. ``images`` go
+    into ``output`` itself, or into ``output/label``. What ``output`` already holds of this set is kept, untouched.
+    ``on_commit`` gets the paths of files as they are committed. Bad sources are in the report; raises ``SpecError``,
+    ``PlanError`` and ``OutputError`` before anything is written, ``WriteError`` when the output can't take more.
+    """
+    spec = spec if isinstance(spec, Spec) else load_spec(spec)
+    sources = class_tree(input) if input is not None else named_images(images, label or "")
+    plan = plan_copies(sources, spec, total=total, copies=copies, per_class=per_class, originals=originals)
+    return run_plan(plan, spec, output, input=input, options=options or Options(), on_commit=on_commit, stop=stop)
+
+
+def run_plan(
+    plan: Plan,
+    spec: Spec,
+    output: Paths,
+    *,
+    input: Paths | None = None,
+    options: Options | None = None,
+    on_commit: OnCommit | None = None,
+    stop: Stop | None = None,
+) -> Report:
+    """Make what ``output`` lacks of ``plan``; see ``expand_dataset``. ``input`` is the root that sources were listed from."""
+    began = time.monotonic()
+    root, options, stop = os.fspath(output), options or Options(), stop or Stop()
+    _check_apart(plan, root, input)
+    recorded = read_run(root)
+    if recorded is None:
+        _check_no_foreign(plan, root)
+    elif not options.overwrite:
+        _check_same_set(recorded, spec, root)
+    with Manifest(root) as manifest:
+        if recorded is None and next(manifest.entries(), None) is not None:
+            raise OutputError(f"{printable(root)}: a manifest.jsonl without its run.json; not a set of augx, choose another --output")
+        for folder in {row.source.folder for row in plan.rows}:
+            sweep(root, folder)
+        sweep(root, "")
+        if options.overwrite:
+            manifest.discard()
+        crashed = recorded is not None and recorded["state"] != "complete" and recorded.get("boot") != _boot()
+        listed = manifest.listed(verify=crashed)
+        _check_surplus(plan, listed, root)
+        _check_sources(plan, listed)
+        write_run(root, _run_fields(plan, spec, "running", ()))
+        kept = _count_listed(plan, listed)
+        run = _Run(manifest, listed, root, on_commit or (lambda paths: None), options.on_error)
+        state = "stopped"
+        try:
+            with _one_thread_cv2():
+                run.drive(_results(plan, spec, root, options, listed, plan.files - kept, stop), stop)
+            report = run.report(plan.files, kept, began, stop)
+            assert not stop.is_set() or report.missing >= 0
+            state = "complete" if not report.missing else "stopped" if stop.is_set() else "incomplete"
+        finally:
+            with contextlib.suppress(WriteError):
+                write_run(root, _run_fields(plan, spec, state, run.failures.values()))
+    return report
+
+
+class _Run:
+    """The driver: takes results in plan order, commits them, and keeps the count."""
+
+    def __init__(self, manifest: Manifest, listed: Listed, root: str, on_commit: OnCommit, on_error: str) -> None:
+        self._manifest, self._listed, self._root = manifest, listed, root
+        self._on_commit, self._on_error = on_commit, on_error
+        self._made = 0
+        self.failures: dict[str, Failure] = {}
+
+    def drive(self, results: Iterator[UnitResult], stop: Stop) -> None:
+        with contextlib.closing(results):  # type: ignore[type-var]
+            for result in results:
+                self._commit(result)
+                if result.stopped:
+                    # Later units are whole, but their lines would leave a hole: they are found again by their bytes.
+                    return
+                if result.failures and self._on_error == "stop":
+                    stop.set()
+                    first = result.failures[0]
+                    raise SourceError(f"{printable(first.source)}: {first.reason} (stopped by --on-error stop)")
+
+    def _commit(self, result: UnitResult) -> None:
+        self._manifest.append([line for file, line in result.made if self._listed.gone.get(file) != line])
+        self._made += len(result.made)
+        for failure in result.failures:
+            earlier = self.failures.get(failure.source)
+            missing = failure.missing + (earlier.missing if earlier else 0)
+            self.failures[failure.source] = Failure(failure.source, failure.reason, missing)
+        self._on_commit([os.path.join(self._root, file) for file, _ in result.made])
+
+    def report(self, planned: int, kept: int, began: float, stop: Stop) -> Report:
+        failures = tuple(self.failures.values())
+        report = Report(self._root, planned, self._made, kept, failures, stop.is_set(), time.monotonic() - began)
+        lost = report.missing - sum(failure.missing for failure in failures)
+        if lost and not stop.is_set():
+            raise WriteError(f"{printable(self._root)}: {lost} files are unaccounted for; please report this; the same command goes on")
+        return report
+
+
+def _results(plan: Plan, spec: Spec, root: str, options: Options, listed: Listed, files: int, stop: Stop) -> Iterator[UnitResult]:
+    jobs = options.jobs or available_cores()
+    job = Job(spec, root, options.max_pixels)
+    # Small enough that no worker waits long for the last one, large enough that a unit's draws cost nothing.
+    units = plan.units(listed, min(64, max(1, files // (8 * jobs))))
+    if options.engine == "processes":
+        return Processes(make_run_unit, job, jobs, stop, _lost).run(units)
+    return in_threads(Worker(job, stop, sources=jobs + 1).run_unit, units, jobs, stop)
+
+
+def _lost(unit: Unit) -> UnitResult:
+    reason = "the worker process died while it was in work, twice"
+    return UnitResult(failures=[Failure(segment.row.source.path, reason, len(segment)) for segment in unit])
+
+
+@contextlib.contextmanager
+def _one_thread_cv2() -> Iterator[None]:
+    threads = cv2.getNumThreads()
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _boot() -> str:
+    """A name for the time since this machine started: what was written before may not have reached the disk."""
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+    return ""
+
+
+def _run_fields(plan: Plan, spec: Spec, state: str, failures: Any) -> dict[str, Any]:
+    fields = {
+        "augx": __version__,
+        "state": state,
+        "spec": spec.canonical(),
+        "spec_hash": spec.hash,
+        "seed": spec.seed,
+        "sources": len(plan.rows),
+        "copies": plan.copies,
+        "originals": plan.originals,
+        "classes": {label: {"sources": s, "copies": c, "files": f} for label, (s, c, f) in plan.classes().items()},
+        "failures": [{"source": f.source, "reason": f.reason, "missing": f.missing} for f in failures],
+        "versions": {"augx": __version__, "opencv": cv2.__version__, "numpy": np.__version__},
+        "cpu": cv2.getCPUFeaturesLine(),
+    }
+    return fields if state == "complete" else {**fields, "boot": _boot()}
+
+
+def _count_listed(plan: Plan, listed: Listed) -> int:
+    stems = (listed.copies.get(row.place(row.stem) + row.extension) for row in plan.rows)
+    originals = sum(row.place(row.source.name) in listed.originals for row in plan.rows) if plan.originals else 0
+    return sum(len(numbers) for numbers in stems if numbers) + originals
+
+
+def _check_apart(plan: Plan, root: str, input: Paths | None) -> None:
+    """The output must not become input, and no original may be written over itself."""
+    if input is not None:
+        inner, outer = os.path.realpath(root), os.path.realpath(input)
+        if os.path.commonpath([inner, outer]) == outer:
+            raise OutputError(f"{printable(root)}: lies inside --input, so the copies would be sources next time; choose another --output")
+    for row in plan.rows if plan.originals else ():
+        if os.path.realpath(os.path.join(root, row.place(row.source.name))) == os.path.realpath(row.source.path):
+            raise OutputError(f"{printable(row.source.path)}: lies in the output already; leave out --originals or choose another --output")
+
+
+def _check_no_foreign(plan: Plan, root: str) -> None:
+    """In an output without a set of ours, every file that has a planned name is somebody else's."""
+    planned = {row.place(row.stem) + row.extension: row.copies for row in plan.rows}
+    originals = {row.place(row.source.name) for row in plan.rows} if plan.originals else set()
+    for folder in sorted({row.source.folder for row in plan.rows}):
+        try:
+            with open_folder(root, folder, create=False) as descriptor:
+                names = os.listdir(descriptor)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise OutputError(f"{printable(os.path.join(root, folder))}: can't read this output: {error.strerror}") from None
+        for name in names:
+            place = f"{folder}/{name}" if folder else name
+            match = COPY_NAME.fullmatch(name)
+            stem = f"{folder}/{match['stem']}" if match and folder else match["stem"] if match else ""
+            if place in originals or (match and int(match["copy"]) < planned.get(stem + match["extension"], 0)):
+                raise OutputError(
+                    f"{printable(os.path.join(root, place))}: a file that augx did not make has the name of a copy; "
+                    "move it away or choose another --output"
+                )
+
+
+def _check_same_set(recorded: dict[str, Any], spec: Spec, root: str) -> None:
+    for what, ours in (("spec_hash", spec.hash), ("seed", spec.seed)):
+        if recorded[what] != ours:
+            name, found, new = (what.split("_")[0], str(recorded[what])[:12], str(ours)[:12])
+            raise OutputError(
+                f"{printable(root)}: holds a set made with another {name} ({found}, now {new}); "
+                "choose another --output, or --overwrite to replace that set"
+            )
+
+
+def _check_surplus(plan: Plan, listed: Listed, root: str) -> None:
+    for row in plan.rows:
+        numbers = listed.copies.get(row.place(row.stem) + row.extension)
+        if numbers and numbers.stop > row.copies:
+            raise OutputError(
+                f"{printable(root)}: holds {numbers.stop} copies of {printable(row.source.path)}, more than the {row.copies} of this plan; "
+                "ask for more, choose another --output, or --overwrite to replace the set"
+            )
+
+
+def _check_sources(plan: Plan, listed: Listed) -> None:
+    """A source that has copies already must be the same file still, or its set would be a mixture."""
+    import hashlib
+
+    for row in plan.rows:
+        expected = listed.sources.get(row.place(row.stem) + row.extension)
+        if expected is None:
+            continue
+        with contextlib.suppress(SourceError):
+            if hashlib.sha256(read_bytes(row.source.path)).hexdigest() != expected:
+                raise OutputError(
+                    f"{printable(row.source.path)}: not the file that the copies in this output were made from; "
+                    "choose another --output, or --overwrite to replace the set"
+                )

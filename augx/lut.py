@@ -1,0 +1,46 @@
+"""The algebra of look-up tables, and the one look-up.
+
+Curves compose in float, unclipped, and are rounded once; black is 0 and white is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Curve = Callable[[Array], Array]
+
+
+def tables(curves: Iterable[tuple[Array, Curve]], n: int, dtype: npt.DTypeLike) -> Array:
+    """Tables of shape (n, channels, levels) for n copies; each curve comes with a mask (n,) of the copies that it is for.
+
+    ``channels`` is 1, or 3 (red, green, blue) as soon as one curve treats them apart.
+    """
+    top = np.iinfo(dtype).max
+    x: Array = np.broadcast_to(np.arange(top + 1, dtype=np.float64) / top, (n, 1, top + 1))
+    for active, curve in curves:
+        x = np.where(active[:, None, None], curve(x), x)
+    levels: Array = np.rint(np.clip(x, 0, 1) * top).astype(dtype)
+    return levels
+
+
+def look_up(image: Array, table: Array) -> Array:
+    """A new picture with every level of ``image`` replaced by ``table`` (channels, levels); alpha is left as it is."""
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    if channels == 1:
+        rows = table[:1]
+    else:
+        blue_green_red = np.broadcast_to(table[::-1], (3, table.shape[1]))
+        rows = blue_green_red if channels == 3 else np.vstack([blue_green_red, np.arange(table.shape[1], dtype=table.dtype)])
+    if image.dtype == np.uint8:
+        if channels == 3 and len(table) == 1:
+            rows = table  # one table for all channels is the faster call
+        return cv2.LUT(image, np.ascontiguousarray(rows.T).reshape(256, 1, -1))
+    if channels == 1:
+        return np.take(rows[0], image)
+    return np.dstack([np.take(rows[c], image[:, :, c]) for c in range(channels)])

@@ -1,0 +1,219 @@
+"""The record of a set: ``manifest.jsonl``, one line a file, and ``run.json``, what the set was made with.
+
+A line is appended after its file stands, so a listed file is whole; a file without a line is made again and compared.
+The lock of a run is the kernel's, on the manifest: a killed run leaves none behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from augx.errors import OutputError, WriteError, printable
+from augx.files import open_folder, write_all, write_whole
+
+MANIFEST = "manifest.jsonl"
+RUN = "run.json"
+_MAX_LINE = 1_000_000
+
+
+class Numbers:
+    """A set of whole numbers kept as sorted ranges: a million copies in order cost as much as one."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._stops: list[int] = []
+
+    def add(self, n: int) -> None:
+        i = bisect_right(self._starts, n)
+        joins_left = i > 0 and self._stops[i - 1] >= n
+        joins_right = i < len(self._starts) and self._starts[i] == n + 1
+        if joins_left and self._stops[i - 1] > n:
+            return
+        if joins_left and joins_right:
+            self._stops[i - 1] = self._stops.pop(i)
+            del self._starts[i]
+        elif joins_left:
+            self._stops[i - 1] = n + 1
+        elif joins_right:
+            self._starts[i] = n
+        else:
+            self._starts.insert(i, n)
+            self._stops.insert(i, n + 1)
+
+    def ranges(self) -> Iterator[range]:
+        return map(range, self._starts, self._stops)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.ranges()))
+
+    @property
+    def stop(self) -> int:
+        """One more than the largest number."""
+        return self._stops[-1] if self._stops else 0
+
+
+@dataclass
+class Listed:
+    """What a manifest lists and the disk has: copies by ``folder/stem.extension``, originals by their place."""
+
+    copies: dict[str, Numbers] = field(default_factory=dict)
+    originals: set[str] = field(default_factory=set)
+    sources: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the source that the copies of a stem were made from."""
+    gone: dict[str, str] = field(default_factory=dict)
+    """Lines of files that the disk no longer has, by file: made again, they are the same."""
+
+    def gaps(self, stem: str, copies: int) -> Iterator[range]:
+        """The copies of a stem below ``copies`` that are not there."""
+        start = 0
+        for present in self.copies[stem].ranges() if stem in self.copies else ():
+            if start < min(present.start, copies):
+                yield range(start, min(present.start, copies))
+            start = present.stop
+        if start < copies:
+            yield range(start, copies)
+
+
+def copy_line(**fields: Any) -> str:
+    """One line of the manifest, JSON in ASCII, so that a name that is not UTF-8 survives."""
+    return json.dumps(fields, separators=(",", ":"), allow_nan=False)
+
+
+class Manifest:
+    """An output's manifest, open and locked for one run. Use as a context manager."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._path = os.path.join(root, MANIFEST)
+        try:
+            with open_folder(root, "") as folder:
+                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+                self._descriptor = os.open(MANIFEST, flags, 0o666, dir_fd=folder)
+        except OSError as error:
+            raise OutputError(f"{printable(root)}: can't write to this output: {error.strerror}; choose another --output") from None
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            raise OutputError(f"{printable(root)}: another augx run is writing here; wait for it, or choose another --output") from None
+        except OSError:
+            pass  # a file system without locks
+
+    def __enter__(self) -> Manifest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Lines and their fields; a torn last line, left by a kill in the middle of a write, is cut off."""
+        whole = 0
+        with open(self._descriptor, "rb", closefd=False) as file:
+            file.seek(0)
+            for number in range(1, 2**63):
+                line = file.readline(_MAX_LINE)
+                if not line.endswith(b"\n"):
+                    break
+                yield line[:-1].decode("ascii", "replace"), self._fields(line, number)
+                whole += len(line)
+        if len(line) == _MAX_LINE:
+            self._damaged(number)
+        os.ftruncate(self._descriptor, whole)
+
+    def _fields(self, line: bytes, number: int) -> dict[str, Any]:
+        try:
+            fields = json.loads(line)
+            parts = fields["file"].split("/")
+            counted = fields.get("original") is True or (type(fields["copy"]) is int and fields["copy"] >= 0)
+            whole = type(fields["size"]) is int and isinstance(fields["sha256"], str) and isinstance(fields["source_sha256"], str)
+            if not counted or not whole or "" in parts or ".." in parts or "." in parts or "\0" in fields["file"]:
+                raise ValueError
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            self._damaged(number)
+        return dict(fields)
+
+    def _damaged(self, number: int) -> None:
+        raise OutputError(
+            f"{printable(self._path)}: line {number} is damaged; nothing was changed; restore the file, or move the folder away"
+        )
+
+    def listed(self, verify: bool) -> Listed:
+        """What stands on disk as listed; the rest counts as gone. ``verify`` reads every file and removes what a crash tore."""
+        listed = Listed()
+        for line, fields in self.entries():
+            file = fields["file"]
+            if not self._stands(file, fields["size"], fields["sha256"] if verify else None):
+                listed.gone[file] = line
+                continue
+            listed.gone.pop(file, None)
+            if fields.get("original"):
+                listed.originals.add(file)
+                continue
+            extension = os.path.splitext(file)[1]
+            stem = file.removesuffix(f"_{fields['copy']:05d}{extension}") + extension
+            listed.copies.setdefault(stem, Numbers()).add(fields["copy"])
+            listed.sources[stem] = fields["source_sha256"]
+        return listed
+
+    def _stands(self, file: str, size: int, digest: str | None) -> bool:
+        path = os.path.join(self._root, file)
+        try:
+            found = os.lstat(path).st_size
+            if found == size and digest is None:
+                return True
+            if digest is not None:
+                with open(path, "rb") as stream:
+                    if hashlib.sha256(stream.read()).hexdigest() == digest:
+                        return True
+            if digest is not None or found == 0:
+                os.unlink(path)  # a power cut leaves files that are named and empty, or torn
+        except OSError:
+            pass
+        return False
+
+    def append(self, lines: Sequence[str]) -> None:
+        """Commit files by their lines."""
+        try:
+            write_all(self._descriptor, "".join(f"{line}\n" for line in lines).encode("ascii"))
+        except OSError as error:
+            raise WriteError(f"{printable(self._path)}: can't write: {error.strerror}") from None
+
+    def discard(self) -> None:
+        """Remove every file that is listed, then the list."""
+        for _, fields in self.entries():
+            folder, _, name = fields["file"].rpartition("/")
+            with contextlib.suppress(FileNotFoundError), open_folder(self._root, folder, create=False) as descriptor:
+                os.unlink(name, dir_fd=descriptor)
+        os.ftruncate(self._descriptor, 0)
+
+
+def read_run(root: str) -> dict[str, Any] | None:
+    """The fields of an output's run.json; None where there is none. Raises ``OutputError`` for one that is not ours."""
+    path = os.path.join(root, RUN)
+    try:
+        with open(path, "rb") as file:
+            fields = json.loads(file.read())
+        if not {"augx", "spec_hash", "seed", "state"} <= fields.keys():
+            raise ValueError
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, AttributeError, RecursionError):
+        raise OutputError(f"{printable(path)}: not a run.json that augx wrote; choose another --output") from None
+    return dict(fields)
+
+
+def write_run(root: str, fields: dict[str, Any]) -> None:
+    """Replace run.json at one stroke."""
+    try:
+        with open_folder(root, "") as folder:
+            write_whole(folder, RUN, (json.dumps(fields, indent=2) + "\n").encode("ascii"))
+    except OSError as error:
+        raise WriteError(f"{printable(os.path.join(root, RUN))}: can't write: {error.strerror}") from None

@@ -1,0 +1,219 @@
+"""Plan: which copies of which sources, into which files; known and checked before a pixel is read.
+
+A plan is a table of sources with a number of copies each, never a list of outputs, so a billion copies cost no memory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from augx.errors import PlanError, printable
+from augx.manifest import Listed
+from augx.sources import EXTENSIONS, Source, stored_bits
+from augx.spec import Spec
+from augx.writers import FORMATS
+
+COPY_NAME = re.compile(r"(?P<stem>.+)_(?P<copy>\d{5,})(?P<extension>\.[a-z]+)", re.DOTALL)
+_NAME_MAX = 255  # bytes in a file's name, on every common file system
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One source of a plan: copies 0 ... ``copies`` - 1 are written in ``format`` as ``stem``_00000.extension and so on."""
+
+    source: Source
+    copies: int
+    format: str
+
+    @property
+    def extension(self) -> str:
+        return FORMATS[self.format].extension
+
+    @property
+    def stem(self) -> str:
+        """The copies' name without number; every extension but ``.jpg`` stays in it, so ``a.jpg`` and ``a.png`` don't clash."""
+        return self.source.name.removesuffix(".jpg")
+
+    def file_name(self, copy: int) -> str:
+        """The name of one copy, without its folder."""
+        return f"{self.stem}_{copy:05d}{self.extension}"
+
+    def place(self, name: str) -> str:
+        """A name with its folder below the output, with ``/``."""
+        return f"{self.source.folder}/{name}" if self.source.folder else name
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of copies of one source, and whether the untouched original goes with them."""
+
+    row: Row
+    copies: range
+    original: bool = False
+
+    def __len__(self) -> int:
+        return len(self.copies) + self.original
+
+
+Unit = tuple[Segment, ...]
+"""What one worker makes in one go: a run of copies, of one source or of several small ones."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sources by copies; ``originals`` says that the untouched sources are put beside their copies."""
+
+    rows: tuple[Row, ...]
+    originals: bool = False
+
+    @cached_property
+    def copies(self) -> int:
+        """All copies together."""
+        return sum(row.copies for row in self.rows)
+
+    @property
+    def files(self) -> int:
+        """All files together: copies, and originals where they are asked for."""
+        return self.copies + len(self.rows) * self.originals
+
+    def classes(self) -> dict[str, tuple[int, int, int]]:
+        """Sources, copies and files of each class."""
+        found: dict[str, tuple[int, int, int]] = {}
+        for row in self.rows:
+            sources, copies, files = found.get(row.source.label, (0, 0, 0))
+            found[row.source.label] = sources + 1, copies + row.copies, files + row.copies + self.originals
+        return found
+
+    def units(self, listed: Listed, size: int) -> Iterator[Unit]:
+        """The work that ``listed`` leaves to do, in plan order, in units of about ``size`` files."""
+        unit: list[Segment] = []
+        room = size
+        for segment in self._missing(listed):
+            copies, original = segment.copies, segment.original
+            while copies or original:
+                taken, copies = copies[: room - original], copies[room - original :]
+                unit.append(Segment(segment.row, taken, original))
+                room -= len(unit[-1])
+                original = False
+                if room < 1 or (room == 1 and self.originals):
+                    yield tuple(unit)
+                    unit, room = [], size
+        if unit:
+            yield tuple(unit)
+
+    def _missing(self, listed: Listed) -> Iterator[Segment]:
+        for row in self.rows:
+            original = self.originals and row.place(row.source.name) not in listed.originals
+            gaps = listed.gaps(row.place(row.stem) + row.extension, row.copies)
+            first = next(gaps, range(0))
+            if first or original:
+                yield Segment(row, first, original)
+            yield from (Segment(row, gap) for gap in gaps)
+
+
+def plan_copies(
+    sources: Sequence[Source],
+    spec: Spec,
+    *,
+    total: int | None = None,
+    copies: int | None = None,
+    per_class: int | None = None,
+    originals: bool = False,
+) -> Plan:
+    """The plan for exactly one of: ``total`` copies in all, ``copies`` of each source, ``per_class`` of each class.
+
+    Shares are even: sources of one plan (or class) differ by one copy at most. Raises ``PlanError`` for names that would
+    clash, names too long, and formats that can't hold what a source has.
+    """
+    given = {"--total": total, "--copies": copies, "--per-class": per_class}
+    chosen = {name: n for name, n in given.items() if n is not None}
+    if len(chosen) != 1:
+        raise PlanError(f"say how many copies, by exactly one of --total, --copies, --per-class; found {' and '.join(chosen) or 'none'}")
+    ((name, n),) = chosen.items()
+    if n < 1:
+        raise PlanError(f"{name} {n}: at least 1")
+    if total is not None:
+        counts = _spread(total, _in_turn(sources))
+    elif copies is not None:
+        counts = dict.fromkeys(range(len(sources)), copies)
+    else:
+        counts = {}
+        for group in _by_label(sources).values():
+            counts |= _spread(n, group)
+    formats = [_format(source, spec) for source in sources]
+    rows = tuple(Row(source, counts[i], formats[i]) for i, source in enumerate(sources))
+    _check_names(rows, originals)
+    _check_formats(rows, spec)
+    return Plan(rows, originals)
+
+
+def _by_label(sources: Sequence[Source]) -> dict[str, list[int]]:
+    groups = defaultdict(list)
+    for i, source in enumerate(sources):
+        groups[source.label].append(i)
+    return groups
+
+
+def _in_turn(sources: Sequence[Source]) -> list[int]:
+    """Indices with the classes in turn, so that what can't be divided does not all go to the first class."""
+    ranks = ((rank, i) for group in _by_label(sources).values() for rank, i in enumerate(group))
+    return [i for _, i in sorted(ranks)]
+
+
+def _spread(total: int, indices: Sequence[int]) -> dict[int, int]:
+    base, rest = divmod(total, len(indices))
+    return {i: base + (rank < rest) for rank, i in enumerate(indices)}
+
+
+def _format(source: Source, spec: Spec) -> str:
+    if spec.output.format != "source":
+        return spec.output.format
+    own = EXTENSIONS.get(os.path.splitext(source.name)[1].lower(), "png")
+    return own if own in FORMATS else "png"
+
+
+def folded(path: str) -> str:
+    """A path as a file system sees it that ignores case and Unicode form, as those of macOS and Windows do."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
+
+
+def _check_names(rows: Sequence[Row], originals: bool) -> None:
+    stems: dict[str, Row] = {}
+    for row in rows:
+        longest = max(row.file_name(max(row.copies - 1, 0)), row.source.name, key=lambda name: len(os.fsencode(name)))
+        if len(os.fsencode(longest)) > _NAME_MAX:
+            raise PlanError(f"{printable(row.source.path)}: its copies' names would be longer than {_NAME_MAX} bytes; rename the source")
+        other = stems.setdefault(folded(row.place(row.stem) + row.extension), row)
+        if other is not row:
+            raise PlanError(
+                f"the copies of {printable(other.source.path)} and of {printable(row.source.path)} would have the same names "
+                "(also where a file system ignores case); rename one, or give them different labels"
+            )
+    for row in rows if originals else ():
+        match = COPY_NAME.fullmatch(row.source.name)
+        other_row = match and stems.get(folded(row.place(match["stem"]) + match["extension"]))
+        if match and other_row and int(match["copy"]) < other_row.copies:
+            raise PlanError(
+                f"the original {printable(row.source.path)} would have the name of a copy of {printable(other_row.source.path)}; "
+                "rename it, or leave out --originals"
+            )
+
+
+def _check_formats(rows: Sequence[Row], spec: Spec) -> None:
+    width, height = spec.output.size or (1, 1)
+    for fmt in sorted({row.format for row in rows}):
+        if max(width, height) > FORMATS[fmt].max_side:
+            raise PlanError(f"--size {width}x{height}: {fmt} holds at most {FORMATS[fmt].max_side} pixels a side")
+    deep = [row for row in rows if not FORMATS[row.format].deep and stored_bits(row.source.path) > 8]
+    if deep:
+        kinds = Counter(row.format for row in deep)
+        raise PlanError(
+            f"{printable(deep[0].source.path)}{f' and {len(deep) - 1} more' if len(deep) > 1 else ''}: 16 bits a channel, "
+            f"which {'/'.join(sorted(kinds))} can't hold; use --format png or tiff"
+        )

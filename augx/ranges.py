@@ -1,0 +1,249 @@
+"""The range grammar: what may stand wherever a spec wants a number, and how a uniform becomes a value.
+
+===============================================  ===================================================
+``30``                                           uniform, symmetric about the neutral value; a
+                                                 quantity that can't go below neutral: [neutral, neutral + 30]
+``[lo, hi]``                                     uniform
+``{choice: [a, b], weights: [1, 2]}``            one of the values; weights are optional
+``{normal: [mean, sd], clip: [lo, hi]}``         normal, clipped; clip is optional
+``{log_uniform: [lo, hi]}``                      uniform in the logarithm, 0 < lo
+``{fixed: v}``                                   always v
+===============================================  ===================================================
+
+Each form maps one uniform through its inverse distribution, so a changed form or range moves no other draw.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+Array = npt.NDArray[Any]
+
+
+def _rounded(values: Array, low: float, high: float) -> Array:
+    """Values rounded to about 1e-6 of their range, in decimals, so that no math library's last bit reaches a pixel."""
+    if high <= low:
+        return np.full_like(values, low)
+    decimals = math.ceil(6 - math.log10(high - low))
+    rounded: Array = np.clip(np.round(values, decimals), low, high)
+    return rounded
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    low: float
+    high: float
+
+    def quantile(self, u: Array) -> Array:
+        return _rounded(self.low + u * (self.high - self.low), self.low, self.high)
+
+    def spelled(self) -> Any:
+        return [self.low, self.high]
+
+    def bounds(self) -> tuple[float, float]:
+        return self.low, self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    values: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    def quantile(self, u: Array) -> Array:
+        return np.asarray(self.values)[pick(u, self.weights)]
+
+    def spelled(self) -> Any:
+        return {"choice": list(self.values), "weights": list(self.weights)}
+
+    def bounds(self) -> tuple[float, float]:
+        return min(self.values), max(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    mean: float
+    sd: float
+    low: float
+    high: float
+
+    def quantile(self, u: Array) -> Array:
+        z = np.fromiter(map(NormalDist().inv_cdf, u.tolist()), np.float64, len(u))
+        # The width of +-5 sd stands in for a range that has none.
+        values = np.round(self.mean + self.sd * z, math.ceil(6 - math.log10(10 * self.sd))) if self.sd else self.mean + 0 * z
+        clipped: Array = np.clip(values, self.low, self.high)
+        return clipped
+
+    def spelled(self) -> Any:
+        return {"normal": [self.mean, self.sd], "clip": [self.low, self.high]}
+
+    def bounds(self) -> tuple[float, float]:
+        return self.low, self.high
+
+
+@dataclass(frozen=True, slots=True)
+class LogUniform:
+    low: float
+    high: float
+
+    def quantile(self, u: Array) -> Array:
+        start, stop = math.log(self.low), math.log(self.high)
+        return _rounded(np.exp(start + u * (stop - start)), self.low, self.high)
+
+    def spelled(self) -> Any:
+        return {"log_uniform": [self.low, self.high]}
+
+    def bounds(self) -> tuple[float, float]:
+        return self.low, self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    value: float
+
+    def quantile(self, u: Array) -> Array:
+        return np.full(len(u), self.value)
+
+    def spelled(self) -> Any:
+        return {"fixed": self.value}
+
+    def bounds(self) -> tuple[float, float]:
+        return self.value, self.value
+
+
+Range = Uniform | Choice | Normal | LogUniform | Fixed
+
+_FORMS = "a number, [low, high], or one of {choice: [...]}, {normal: [mean, sd]}, {log_uniform: [low, high]}, {fixed: value}"
+
+
+def pick(u: Array, weights: Sequence[float]) -> Array:
+    """Indices into ``weights``, drawn in proportion to them, one for each uniform."""
+    edges = np.cumsum(weights)
+    indices: Array = np.minimum(np.searchsorted(edges, u * edges[-1], side="right"), len(weights) - 1)
+    return indices
+
+
+def fault(message: str) -> PydanticCustomError:
+    """An error of a spec's value in our own words, for validators."""
+    return PydanticCustomError("augx", "{message}", {"message": message})
+
+
+def shown(value: Any) -> str:
+    """A value as a spec would spell it, cut short."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """What one number of a transform means; the annotation that turns a field's YAML into a ``Range``.
+
+    ``param`` names the drawn value in the manifest, ``unit`` its unit; values lie in [``low``, ``high``], and
+    ``neutral`` is the value that changes nothing.
+    """
+
+    param: str
+    unit: str
+    neutral: float
+    low: float
+    high: float
+
+    def parse(self, value: Any) -> Range:
+        """The range that a spec's value means; raises ``PydanticCustomError`` in words."""
+        if isinstance(value, Uniform | Choice | Normal | LogUniform | Fixed):
+            return value
+        if isinstance(value, dict):
+            return self._inside(self._form(value))
+        if isinstance(value, list | tuple):
+            return self._inside(Uniform(*self._pair(value, "[low, high]")))
+        spread = self._number(value)
+        if spread < 0:
+            raise fault(f"a single number is a spread about {self.neutral:g} and can't be negative: {shown(value)}; write [low, high]")
+        low = self.neutral if self.neutral == self.low else self.neutral - spread
+        return self._inside(Uniform(low, self.neutral + spread))
+
+    def _form(self, value: dict[str, Any]) -> Range:
+        match value:
+            case {"choice": list() | tuple() as values, **rest} if values and rest.keys() <= {"weights"}:
+                weights = rest.get("weights", [1] * len(values))
+                if not isinstance(weights, list | tuple) or len(weights) != len(values):
+                    raise fault(f"weights must be a list of {len(values)} numbers, one a choice, found {shown(weights)}")
+                shares = tuple(self._number(w) for w in weights)
+                if min(shares) < 0 or not sum(shares) > 0:
+                    raise fault(f"weights can't be negative and must not all be 0, found {shown(weights)}")
+                return Choice(tuple(self._number(v) for v in values), shares)
+            case {"normal": moments, **rest} if rest.keys() <= {"clip"}:
+                mean, sd = self._pair(moments, "normal: [mean, sd]", ordered=False)
+                if sd < 0:
+                    raise fault(f"the standard deviation can't be negative, found {sd:g}")
+                low, high = self._pair(rest.get("clip", [self.low, self.high]), "clip: [low, high]")
+                return Normal(mean, sd, low, high)
+            case {"log_uniform": pair, **rest} if not rest:
+                low, high = self._pair(pair, "log_uniform: [low, high]")
+                if low <= 0:
+                    raise fault(f"log_uniform needs 0 < low, found {low:g}")
+                return LogUniform(low, high)
+            case {"fixed": fixed, **rest} if not rest:
+                return Fixed(self._number(fixed))
+        raise fault(f"expected {_FORMS}, found {shown(value)}")
+
+    def _number(self, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise fault(f"expected {_FORMS}, found {shown(value)}")
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise fault(f"expected a finite number, found {shown(value)}")
+        return number
+
+    def _pair(self, value: Any, form: str, ordered: bool = True) -> tuple[float, float]:
+        if not isinstance(value, list | tuple) or len(value) != 2:
+            raise fault(f"expected {form}, found {shown(value)}")
+        low, high = self._number(value[0]), self._number(value[1])
+        if ordered and low > high:
+            raise fault(f"{form} needs low <= high, found [{low:g}, {high:g}]")
+        return low, high
+
+    def _inside(self, found: Range) -> Range:
+        low, high = found.bounds()
+        if low < self.low or high > self.high:
+            raise fault(f"values must lie in [{self.low:g}, {self.high:g}] ({self.unit}), found [{low:g}, {high:g}]")
+        return found
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        spell = core_schema.plain_serializer_function_ser_schema(lambda found: found.spelled())
+        return core_schema.no_info_plain_validator_function(self.parse, serialization=spell)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        number = {"type": "number", "minimum": self.low, "maximum": self.high}
+        pair = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
+        numbers = {"type": "array", "items": {"type": "number"}, "minItems": 1}
+
+        def form(name: str, value: JsonSchemaValue, **options: JsonSchemaValue) -> JsonSchemaValue:
+            properties = {name: value, **options}
+            return {"type": "object", "properties": properties, "required": [name], "additionalProperties": False}
+
+        two = {**numbers, "minItems": 2, "maxItems": 2}
+        return {
+            "anyOf": [
+                {"type": "number", "minimum": 0},
+                pair,
+                form("choice", {**numbers, "items": number}, weights=numbers),
+                form("normal", two, clip=pair),
+                form("log_uniform", pair),
+                form("fixed", number),
+            ],
+            "unit": self.unit,
+            "neutral": self.neutral,
+        }

@@ -1,0 +1,120 @@
+"""The contract of a transform, and the register of all of them.
+
+A transform is a frozen pydantic model whose fields are its YAML keys. It never sees a random generator: it gets a
+matrix of uniforms, one row a copy, and returns plain numbers; what it then does with them is deterministic.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from augx.ranges import Quantity, fault, shown
+
+Array = npt.NDArray[Any]
+Params = dict[str, Array]
+"""Drawn values by name: one array of n values each, for n copies."""
+
+Probability = Annotated[float, Field(strict=True, ge=0, le=1)]
+
+REGISTRY: dict[str, type[Transform]] = {}
+
+T = TypeVar("T", bound="Transform")
+
+
+def register(cls: type[T]) -> type[T]:
+    """Enter a transform into the name table under its class name in snake case (``ShiftX`` -> ``shift_x``)."""
+    cls.name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+    REGISTRY[cls.name] = cls
+    return cls
+
+
+class Node(BaseModel):
+    """A mapping of a spec: frozen, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=False)
+
+
+class Transform(Node):
+    """One random change of a picture, applied to each copy with probability ``p``."""
+
+    name: ClassVar[str]
+    section: ClassVar[str]
+
+    p: Probability = Field(1.0, description="probability that a copy gets this transform at all")
+
+    @classmethod
+    def quantities(cls) -> dict[str, Quantity]:
+        """The fields that are ranges, in the order of their columns of uniforms."""
+        found = ((name, [m for m in f.metadata if isinstance(m, Quantity)]) for name, f in cls.model_fields.items())
+        return {name: metadata[0] for name, metadata in found if metadata}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        """``name: value`` stands for the first range alone, or for ``p`` where a transform has no range."""
+        main = next(iter(cls.quantities()), "p")
+        forms = {"choice", "normal", "log_uniform", "fixed"}
+        if isinstance(value, dict) and not (main != "p" and forms & value.keys()):
+            return value
+        if main == "p" and isinstance(value, bool):
+            raise fault(f"expected a probability between 0 and 1 (0.5: every other copy), found {shown(value).lower()}")
+        return {main: value}
+
+    def draw(self, u: Array) -> Params:
+        """Parameters of n copies from uniforms of shape (n, columns), pure and vectorised: each range maps one column."""
+        return {q.param: getattr(self, field).quantile(u[:, i]) for i, (field, q) in enumerate(self.quantities().items())}
+
+
+class Geometric(Transform):
+    """A transform of the plane: its matrices join those of its neighbours in one warp."""
+
+    section: ClassVar[str] = "warp"
+
+    def matrices(self, params: Params, size: Array) -> Array:
+        """Matrices (n, 3, 3) that take a pixel (x, y, 1) of a picture to its new place; ``size`` (n, 2) holds width, height."""
+        raise NotImplementedError
+
+    def resized(self, params: Params, size: Array) -> Array:
+        """Width and height (n, 2) after the transform; only turns change them."""
+        return size
+
+
+class Tone(Transform):
+    """A transform of the levels alone: its curve joins those of its neighbours in one look-up table."""
+
+    section: ClassVar[str] = "tone"
+
+    def curve(self, x: Array, params: Params) -> Array:
+        """New levels of shape (n, channels, levels) for levels ``x``, black 0 and white 1, not clipped; params have shape (n, 1, 1)."""
+        raise NotImplementedError
+
+
+class Pixel(Transform):
+    """A transform that no matrix and no table can express: pixels in, new pixels out."""
+
+    section: ClassVar[str] = "then"
+
+    def apply(self, image: Array, params: dict[str, Any]) -> Array:
+        """A new picture; ``image`` (h, w) or (h, w, 3), uint8 or uint16, is left as it is. Alpha never comes here."""
+        raise NotImplementedError
+
+
+def chosen(u: Array, options: tuple[Any, ...]) -> Array:
+    """One of the options for each uniform, all equally likely."""
+    picked: Array = np.asarray(options)[np.minimum((u * len(options)).astype(int), len(options) - 1)]
+    return picked
+
+
+def noise_seed(u: Array) -> Array:
+    """A seed below 2**48 for each uniform: the noise of a copy is a parameter like any other, and can be made again."""
+    return (u * 2.0**48).astype(np.int64)
+
+
+def scale16(image: Array) -> int:
+    """Levels of this picture in one level of an 8-bit one: specs speak of 0 to 255 whatever the depth."""
+    return 257 if image.dtype == np.uint16 else 1
