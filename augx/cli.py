@@ -25,10 +25,8 @@ def main() -> None:
     """Run the command line; whatever happens, the user reads one line a mistake and never a traceback."""
     _open_standard_streams()
     try:
-        augx.main(standalone_mode=False)
-        status = 0
-    except click.exceptions.Exit as done:
-        status = done.exit_code
+        ended = augx.main(standalone_mode=False)
+        status = ended if isinstance(ended, int) else 0
     except click.ClickException as error:
         error.show()
         status = error.exit_code

@@ -17,10 +17,11 @@ from augx import __version__
 from augx.decode import MAX_PIXELS
 from augx.errors import OutputError, SourceError, WriteError, printable
 from augx.executors import Engine, Processes, Stop, available_cores, in_threads
-from augx.files import open_folder, sweep
+from augx.files import sweep
 from augx.manifest import Listed, Manifest, read_run, write_run
-from augx.plan import COPY_NAME, Plan, Unit, plan_copies
-from augx.sources import class_tree, named_images, read_bytes
+from augx.output import check_apart, check_no_foreign, check_same_set, check_sources, check_surplus
+from augx.plan import Plan, Unit, plan_copies
+from augx.sources import class_tree, named_images
 from augx.spec import Spec, load_spec
 from augx.unit import Failure, Job, UnitResult, Worker, make_run_unit
 
@@ -101,12 +102,12 @@ def run_plan(
     """Make what ``output`` lacks of ``plan``; see ``expand_dataset``. ``input`` is the root that sources were listed from."""
     began = time.monotonic()
     root, options, stop = os.fspath(output), options or Options(), stop or Stop()
-    _check_apart(plan, root, input)
+    check_apart(plan, root, input)
     recorded = read_run(root)
     if recorded is None:
-        _check_no_foreign(plan, root)
+        check_no_foreign(plan, root)
     elif not options.overwrite:
-        _check_same_set(recorded, spec, root)
+        check_same_set(recorded, spec, root)
     with Manifest(root) as manifest:
         if recorded is None and next(manifest.entries(), None) is not None:
             raise OutputError(f"{printable(root)}: a manifest.jsonl without its run.json; not a set of augx, choose another --output")
@@ -117,8 +118,8 @@ def run_plan(
             manifest.discard()
         crashed = recorded is not None and recorded["state"] != "complete" and recorded.get("boot") != _boot()
         listed = manifest.listed(verify=crashed)
-        _check_surplus(plan, listed, root)
-        _check_sources(plan, listed)
+        check_surplus(plan, listed, root)
+        check_sources(plan, listed)
         write_run(root, _run_fields(plan, spec, "running", ()))
         kept = _count_listed(plan, listed)
         run = _Run(manifest, listed, root, on_commit or (lambda paths: None), options.on_error)
@@ -127,7 +128,6 @@ def run_plan(
             with _one_thread_cv2():
                 run.drive(_results(plan, spec, root, options, listed, plan.files - kept, stop), stop)
             report = run.report(plan.files, kept, began, stop)
-            assert not stop.is_set() or report.missing >= 0
             state = "complete" if not report.missing else "stopped" if stop.is_set() else "incomplete"
         finally:
             with contextlib.suppress(WriteError):
@@ -227,73 +227,3 @@ def _count_listed(plan: Plan, listed: Listed) -> int:
     stems = (listed.copies.get(row.place(row.stem) + row.extension) for row in plan.rows)
     originals = sum(row.place(row.source.name) in listed.originals for row in plan.rows) if plan.originals else 0
     return sum(len(numbers) for numbers in stems if numbers) + originals
-
-
-def _check_apart(plan: Plan, root: str, input: Paths | None) -> None:
-    """The output must not become input, and no original may be written over itself."""
-    if input is not None:
-        inner, outer = os.path.realpath(root), os.path.realpath(input)
-        if os.path.commonpath([inner, outer]) == outer:
-            raise OutputError(f"{printable(root)}: lies inside --input, so the copies would be sources next time; choose another --output")
-    for row in plan.rows if plan.originals else ():
-        if os.path.realpath(os.path.join(root, row.place(row.source.name))) == os.path.realpath(row.source.path):
-            raise OutputError(f"{printable(row.source.path)}: lies in the output already; leave out --originals or choose another --output")
-
-
-def _check_no_foreign(plan: Plan, root: str) -> None:
-    """In an output without a set of ours, every file that has a planned name is somebody else's."""
-    planned = {row.place(row.stem) + row.extension: row.copies for row in plan.rows}
-    originals = {row.place(row.source.name) for row in plan.rows} if plan.originals else set()
-    for folder in sorted({row.source.folder for row in plan.rows}):
-        try:
-            with open_folder(root, folder, create=False) as descriptor:
-                names = os.listdir(descriptor)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise OutputError(f"{printable(os.path.join(root, folder))}: can't read this output: {error.strerror}") from None
-        for name in names:
-            place = f"{folder}/{name}" if folder else name
-            match = COPY_NAME.fullmatch(name)
-            stem = f"{folder}/{match['stem']}" if match and folder else match["stem"] if match else ""
-            if place in originals or (match and int(match["copy"]) < planned.get(stem + match["extension"], 0)):
-                raise OutputError(
-                    f"{printable(os.path.join(root, place))}: a file that augx did not make has the name of a copy; "
-                    "move it away or choose another --output"
-                )
-
-
-def _check_same_set(recorded: dict[str, Any], spec: Spec, root: str) -> None:
-    for what, ours in (("spec_hash", spec.hash), ("seed", spec.seed)):
-        if recorded[what] != ours:
-            name, found, new = (what.split("_")[0], str(recorded[what])[:12], str(ours)[:12])
-            raise OutputError(
-                f"{printable(root)}: holds a set made with another {name} ({found}, now {new}); "
-                "choose another --output, or --overwrite to replace that set"
-            )
-
-
-def _check_surplus(plan: Plan, listed: Listed, root: str) -> None:
-    for row in plan.rows:
-        numbers = listed.copies.get(row.place(row.stem) + row.extension)
-        if numbers and numbers.stop > row.copies:
-            raise OutputError(
-                f"{printable(root)}: holds {numbers.stop} copies of {printable(row.source.path)}, more than the {row.copies} of this plan; "
-                "ask for more, choose another --output, or --overwrite to replace the set"
-            )
-
-
-def _check_sources(plan: Plan, listed: Listed) -> None:
-    """A source that has copies already must be the same file still, or its set would be a mixture."""
-    import hashlib
-
-    for row in plan.rows:
-        expected = listed.sources.get(row.place(row.stem) + row.extension)
-        if expected is None:
-            continue
-        with contextlib.suppress(SourceError):
-            if hashlib.sha256(read_bytes(row.source.path)).hexdigest() != expected:
-                raise OutputError(
-                    f"{printable(row.source.path)}: not the file that the copies in this output were made from; "
-                    "choose another --output, or --overwrite to replace the set"
-                )

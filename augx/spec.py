@@ -29,6 +29,7 @@ from augx.ranges import fault, shown
 from augx.transforms import TRANSFORMS, Geometric, Pixel, Tone, Transform
 from augx.transforms.base import Node, Probability
 from augx.warp import Border, Interpolation
+from augx.writers import FORMATS
 
 _HERE = Path(__file__).parent
 PRESETS = next((folder for folder in (_HERE / "configs", _HERE.parent / "configs") if folder.is_dir()), _HERE / "configs")
@@ -46,7 +47,6 @@ def _levels(value: Any) -> Any:
 
 
 BorderValue = Annotated[tuple[Level, ...], BeforeValidator(_levels, json_schema_input_type=float | list[float])]
-Format = Literal["source", "jpg", "png", "webp", "tiff", "bmp"]
 
 
 class _Section(Node):
@@ -128,10 +128,12 @@ def _fields(family: type[Transform]) -> dict[str, Any]:
 
 
 if TYPE_CHECKING:
+    Format = str
     Warp = _WarpSection
     ToneSection = _Section
     Step = _StepBase
 else:
+    Format = Literal[("source", *FORMATS)]
     Warp = create_model("Warp", __base__=_WarpSection, __doc__="Geometry: all of it is one resample.", **_fields(Geometric))
     ToneSection = create_model("ToneSection", __base__=_Section, __doc__="Levels: all of it is one table.", **_fields(Tone))
     Step = create_model("Step", __base__=_StepBase, __doc__=_StepBase.__doc__, one_of=(tuple["Step", ...] | None, None), **_fields(Pixel))
@@ -189,13 +191,12 @@ def load_spec(source: str | Path | Mapping[str, Any] = "tutorial", overrides: It
             reason = error.strerror if isinstance(error, OSError) else error
             raise SpecError([f"{printable(path)}: can't read this spec: {reason}"]) from None
         data, positions = document.parse(content, name)
-    for override in overrides:
-        _assign(data, override)
+    origins = {_assign(data, override): f"--set {override}" for override in overrides}
     try:
         return Spec.model_validate(_without_nulls(data))
     except ValidationError as error:
         faults = sorted(error.errors(include_url=False), key=lambda e: positions.get(_nearest_position(e["loc"], positions), (0, 0)))
-        raise SpecError([_worded(name, positions, e) for e in faults]) from None
+        raise SpecError([_worded(_origin(e["loc"], origins) or name, positions, e) for e in faults]) from None
 
 
 def preset_or_file(source: str | Path) -> Path:
@@ -209,7 +210,14 @@ def preset_or_file(source: str | Path) -> Path:
     raise SpecError([f"no preset is called {printable(text)!r}{_nearest(text, known)}; there are {', '.join(known)}, or give a .yaml file"])
 
 
-def _assign(data: Any, override: str) -> None:
+def _origin(loc: tuple[str | int, ...], origins: Mapping[tuple[str, ...], str]) -> str | None:
+    """The --set that an error's place comes from."""
+    parts = tuple(map(str, loc))
+    return next((origin for key, origin in origins.items() if parts[: len(key)] == key or key[: len(parts)] == parts), None)
+
+
+def _assign(data: Any, override: str) -> tuple[str, ...]:
+    """Carry one ``KEY=VALUE`` out on a spec's data; its key in parts."""
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise SpecError([f"--set {printable(override)}: write KEY=VALUE, for example warp.rotate=15"])
@@ -218,10 +226,13 @@ def _assign(data: Any, override: str) -> None:
     node = data
     try:
         for part in parents:
+            if part in TRANSFORMS and node.get(part) is not None:
+                node[part] = TRANSFORMS[part].long_form(node[part])  # rotate: 30 takes rotate.p as well
             node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
         node[int(last) if isinstance(node, list) else last] = value
     except (TypeError, ValueError, IndexError, AttributeError):
         raise SpecError([f"--set {printable(override)}: the spec has nothing that this key could name"]) from None
+    return (*parents, last)
 
 
 def _without_nulls(data: Any) -> Any:
@@ -234,7 +245,7 @@ def _without_nulls(data: Any) -> Any:
 def _worded(name: str, positions: Mapping[tuple[str | int, ...], tuple[int, int]], error: Any) -> str:
     """One pydantic error as one line of ours."""
     path = _nearest_position(error["loc"], positions)
-    line = "line {}, column {}: ".format(*positions[path]) if path in positions else ""
+    line = "line {}, column {}: ".format(*positions[path]) if path in positions and not name.startswith("--set") else ""
     key = ".".join(map(str, error["loc"])) or "the spec"
     found = error["input"]
     match error["type"]:

@@ -55,8 +55,8 @@ class Transform(Node):
 
     @model_validator(mode="before")
     @classmethod
-    def _shorthand(cls, value: Any) -> Any:
-        """``name: value`` stands for the first range alone, or for ``p`` where a transform has no range."""
+    def long_form(cls, value: Any) -> Any:
+        """The mapping that a spec's value means: ``name: value`` stands for the first range alone, or for ``p`` where a transform has no range."""
         main = next(iter(cls.quantities()), "p")
         forms = {"choice", "normal", "log_uniform", "fixed"}
         if isinstance(value, dict) and not (main != "p" and forms & value.keys()):

@@ -1,0 +1,85 @@
+"""May this plan go into this output? Each check refuses before anything is written, and says what to do."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Any
+
+from augx.errors import OutputError, SourceError, printable
+from augx.files import open_folder
+from augx.manifest import Listed
+from augx.plan import COPY_NAME, Plan
+from augx.sources import read_bytes
+from augx.spec import Spec
+
+
+def check_apart(plan: Plan, root: str, input: str | os.PathLike[str] | None) -> None:
+    """The output must not become input, and no original may be written over itself."""
+    if input is not None:
+        inner, outer = os.path.realpath(root), os.path.realpath(input)
+        if os.path.commonpath([inner, outer]) == outer:
+            raise OutputError(f"{printable(root)}: lies inside --input, so the copies would be sources next time; choose another --output")
+    for row in plan.rows if plan.originals else ():
+        if os.path.realpath(os.path.join(root, row.place(row.source.name))) == os.path.realpath(row.source.path):
+            raise OutputError(f"{printable(row.source.path)}: lies in the output already; leave out --originals or choose another --output")
+
+
+def check_no_foreign(plan: Plan, root: str) -> None:
+    """In an output without a set of ours, every file that has a planned name is somebody else's."""
+    planned = {row.place(row.stem) + row.extension: row.copies for row in plan.rows}
+    originals = {row.place(row.source.name) for row in plan.rows} if plan.originals else set()
+    for folder in sorted({row.source.folder for row in plan.rows}):
+        try:
+            with open_folder(root, folder, create=False) as descriptor:
+                names = os.listdir(descriptor)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise OutputError(f"{printable(os.path.join(root, folder))}: can't read this output: {error.strerror}") from None
+        for name in names:
+            place = f"{folder}/{name}" if folder else name
+            match = COPY_NAME.fullmatch(name)
+            stem = f"{folder}/{match['stem']}" if match and folder else match["stem"] if match else ""
+            if place in originals or (match and int(match["copy"]) < planned.get(stem + match["extension"], 0)):
+                raise OutputError(
+                    f"{printable(os.path.join(root, place))}: a file that augx did not make has the name of a copy; "
+                    "move it away or choose another --output"
+                )
+
+
+def check_same_set(recorded: dict[str, Any], spec: Spec, root: str) -> None:
+    for what, ours in (("spec_hash", spec.hash), ("seed", spec.seed)):
+        if recorded[what] != ours:
+            name, found, new = (what.split("_")[0], str(recorded[what])[:12], str(ours)[:12])
+            raise OutputError(
+                f"{printable(root)}: holds a set made with another {name} ({found}, now {new}); "
+                "choose another --output, or --overwrite to replace that set"
+            )
+
+
+def check_surplus(plan: Plan, listed: Listed, root: str) -> None:
+    for row in plan.rows:
+        numbers = listed.copies.get(row.place(row.stem) + row.extension)
+        if numbers and numbers.stop > row.copies:
+            raise OutputError(
+                f"{printable(root)}: holds {numbers.stop} copies of {printable(row.source.path)}, more than the {row.copies} of this plan; "
+                "ask for more, choose another --output, or --overwrite to replace the set"
+            )
+
+
+def check_sources(plan: Plan, listed: Listed) -> None:
+    """A source that has copies already must be the same file still, or its set would be a mixture."""
+    for row in plan.rows:
+        expected = listed.sources.get(row.place(row.stem) + row.extension)
+        if expected is None:
+            continue
+        try:
+            data = read_bytes(row.source.path)
+        except SourceError:
+            continue  # if a copy is missing, the run will say so
+        if hashlib.sha256(data).hexdigest() != expected:
+            raise OutputError(
+                f"{printable(row.source.path)}: not the file that the copies in this output were made from; "
+                "choose another --output, or --overwrite to replace the set"
+            )
