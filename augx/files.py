@@ -74,17 +74,20 @@ def _one_writer(descriptor: int) -> Iterator[None]:
 
 
 def _existing(folder: int, name: str) -> bytes | None:
+    """What a name holds; None where it is free, nothing for a link, a folder or a file that can't be read: not ours."""
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
         return None
     except OSError:
-        return b""  # a link, a folder, no permission: not ours
-    with open(descriptor, "rb") as file:
-        try:
+        return b""
+    try:
+        with open(descriptor, "rb", closefd=False) as file:
             return file.read()
-        except OSError:
-            return b""
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
 
 
 def write_whole(folder: int, name: str, data: bytes) -> None:

@@ -188,6 +188,8 @@ class Manifest:
 
     def discard(self) -> None:
         """Remove every file that is listed, then the list."""
+        for _ in self.entries():
+            pass  # a damaged line is found before anything is removed
         for _, fields in self.entries():
             folder, _, name = fields["file"].rpartition("/")
             with contextlib.suppress(FileNotFoundError), open_folder(self._root, folder, create=False) as descriptor:

@@ -169,7 +169,7 @@ class Quantity:
         if spread < 0:
             raise fault(f"a single number is a spread about {self.neutral:g} and can't be negative: {shown(value)}; write [low, high]")
         low = self.neutral if self.neutral == self.low else self.neutral - spread
-        return self._inside(Uniform(low, self.neutral + spread))
+        return self._inside(Uniform(float(low), self.neutral + spread))
 
     def _form(self, value: dict[str, Any]) -> Range:
         match value:

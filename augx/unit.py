@@ -110,6 +110,8 @@ class Worker:
         sample = self._samples.get(row.source)
         if segment.original:
             yield _original(row, sample)
+        if not segment.copies:
+            return
         draws = draw(spec, sample.key, segment.copies)
         for copy, params, recipe in zip(segment.copies, draws.plain, recipes(spec, draws, sample), strict=True):
             data = encode(apply(recipe, sample), row.format, spec.output.quality)

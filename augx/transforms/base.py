@@ -55,6 +55,10 @@ class Transform(Node):
 
     @model_validator(mode="before")
     @classmethod
+    def _from_shorthand(cls, value: Any) -> Any:
+        return cls.long_form(value)
+
+    @classmethod
     def long_form(cls, value: Any) -> Any:
         """The mapping that a spec's value means: ``name: value`` stands for the first range alone, or for ``p`` where a transform has no range."""
         main = next(iter(cls.quantities()), "p")

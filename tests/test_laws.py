@@ -1,0 +1,270 @@
+"""The laws that every transform keeps; a new one is found by the registry, and by no list here."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from augx import warp
+from augx.recipe import Draws, apply, draw, recipes
+from augx.sample import Sample
+from augx.spec import Spec, load_spec
+from augx.transforms import TRANSFORMS, Transform
+from augx.warp import Levels
+from tests.conftest import picture
+
+EVERY = pytest.mark.parametrize("name", sorted(TRANSFORMS))
+KINDS = [(1, np.uint8), (3, np.uint8), (4, np.uint8), (1, np.uint16), (3, np.uint16), (4, np.uint16)]
+SIZES = [(24, 33), (1, 1), (1, 9), (7, 1)]
+COPIES = range(5)
+
+
+def wide(cls: type[Transform], p: float = 1.0) -> dict[str, object]:
+    """Settings that show the transform plainly: each range from a tenth of the way out to its neutral value's far side."""
+    fields: dict[str, object] = {"p": p}
+    for field, quantity in cls.quantities().items():
+        spread = min(quantity.high - quantity.neutral, 40 if quantity.high > 50 else 0.4)
+        fields[field] = [quantity.neutral + spread / 2, quantity.neutral + spread]
+    return fields
+
+
+def spec_of(name: str, **changes: object) -> Spec:
+    cls = TRANSFORMS[name]
+    body = {name: wide(cls) | changes}
+    return load_spec({cls.section: [body] if cls.section == "then" else body})
+
+
+def make(spec: Spec, image: np.ndarray, copies: range = COPIES, key: str = "cats/a.jpg") -> list[np.ndarray]:
+    sample = Sample(key, "", Levels(image))
+    return [apply(recipe, sample) for recipe in recipes(spec, draw(spec, key, copies), sample)]
+
+
+def equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
+    return len(a) == len(b) and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@EVERY
+def test_shows(name: str) -> None:
+    image = picture()
+    assert any(not np.array_equal(image, copy) for copy in make(spec_of(name), image))
+
+
+@EVERY
+def test_p_0_is_the_identity(name: str) -> None:
+    for channels, dtype in KINDS:
+        image = picture(channels=channels, dtype=dtype)
+        assert equal(make(spec_of(name, p=0), image), [image] * len(COPIES))
+
+
+@EVERY
+@pytest.mark.parametrize(("channels", "dtype"), KINDS, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_keeps_depth_channels_and_the_source(name: str, channels: int, dtype: type, size: tuple[int, int]) -> None:
+    image = picture(*size, channels=channels, dtype=dtype)
+    before = image.copy()
+    for copy in make(spec_of(name), image):
+        assert copy.dtype == dtype
+        assert copy.ndim == image.ndim and copy.shape[2:] == image.shape[2:]
+        assert copy.shape[:2] in (size, size[::-1])
+    assert np.array_equal(image, before)
+
+
+@EVERY
+def test_alpha_is_moved_but_never_toned(name: str) -> None:
+    image = picture(channels=4)
+    image[:, :, 3] = 255
+    assert all((copy[:, :, 3] == 255).all() for copy in make(spec_of(name), image))
+
+
+@EVERY
+def test_16_bit_agrees_with_8_bit(name: str) -> None:
+    image = cv2.GaussianBlur(picture(40, 40), (0, 0), 2)
+    eight = make(spec_of(name), image)
+    sixteen = make(spec_of(name), image.astype(np.uint16) * 257)
+    for a, b in zip(eight, sixteen, strict=True):
+        assert np.abs(a.astype(float) - b / 257).mean() < 1.0
+
+
+@EVERY
+def test_same_draw_same_pixels(name: str) -> None:
+    assert equal(make(spec_of(name), picture()), make(spec_of(name), picture()))
+
+
+@EVERY
+def test_each_copy_stands_alone(name: str) -> None:
+    spec, image = spec_of(name, p=0.5), picture()
+    together = make(spec, image, range(9))
+    assert equal(together, [make(spec, image, range(i, i + 1))[0] for i in range(9)])
+
+
+@EVERY
+def test_remade_from_its_json(name: str) -> None:
+    spec, image = spec_of(name, p=0.6), picture()
+    sample = Sample("k", "", Levels(image))
+    draws = draw(spec, "k", range(8))
+    lines = [json.loads(json.dumps(params, allow_nan=False)) for params in draws.plain]
+    again = Draws.replayed(lines)
+    first = [apply(recipe, sample) for recipe in recipes(spec, draws, sample)]
+    assert equal(first, [apply(recipe, sample) for recipe in recipes(spec, again, sample)])
+    assert again.plain == draws.plain
+    singly = [apply(next(recipes(spec, Draws.replayed([line]), sample)), sample) for line in lines]
+    assert equal(first, singly)
+
+
+@EVERY
+def test_changing_one_moves_no_other_draw(name: str) -> None:
+    everything: dict[str, object] = {"warp": {}, "tone": {}, "then": []}
+    for other, cls in TRANSFORMS.items():
+        if cls.section == "then":
+            everything["then"].append({other: wide(cls)})  # type: ignore[attr-defined]
+        else:
+            everything[cls.section][other] = wide(cls)  # type: ignore[index]
+    before = draw(load_spec(everything), "k", range(20)).plain
+
+    section, place = TRANSFORMS[name].section, f"{TRANSFORMS[name].section}.{name}"
+    changed = {field: {"fixed": quantity.neutral} for field, quantity in TRANSFORMS[name].quantities().items()} | {"p": 0.5}
+    if section == "then":
+        next(step for step in everything["then"] if name in step)[name] = changed  # type: ignore[attr-defined]
+    else:
+        everything[section][name] = changed  # type: ignore[index]
+    after = draw(load_spec(everything), "k", range(20)).plain
+
+    assert any(place not in copy for copy in after) and any(place in copy for copy in after)
+    for old, new in zip(before, after, strict=True):
+        assert {k: v for k, v in old.items() if k != place} == {k: v for k, v in new.items() if k != place}
+
+
+@EVERY
+def test_p_is_the_share_of_copies(name: str) -> None:
+    active = draw(spec_of(name, p=0.3), "k", range(20_000)).active
+    (mask,) = active.values()
+    assert abs(mask.mean() - 0.3) < 0.015  # 4.6 standard deviations
+
+
+@EVERY
+def test_draws_lie_in_their_range(name: str) -> None:
+    cls = TRANSFORMS[name]
+    (params,) = draw(spec_of(name), "k", range(500)).params.values()
+    for field, quantity in cls.quantities().items():
+        low, high = wide(cls)[field]  # type: ignore[misc]
+        values = params[quantity.param]
+        assert low <= values.min() < values.max() <= high
+
+
+@EVERY
+def test_keys_and_seeds_draw_apart(name: str) -> None:
+    spec = spec_of(name, p=0.5)
+
+    def fingerprint(seed: int, key: str) -> str:
+        return json.dumps(draw(spec.model_copy(update={"seed": seed}), key, range(40)).plain)
+
+    assert len({fingerprint(0, "a"), fingerprint(1, "a"), fingerprint(0, "b"), fingerprint(1, "b")}) == 4
+
+
+@EVERY
+def test_is_documented(name: str) -> None:
+    cls = TRANSFORMS[name]
+    assert cls.__doc__ and cls.__doc__[0].isupper() and cls.__doc__.rstrip().endswith(".")
+    for field, info in cls.model_fields.items():
+        assert info.description, f"{name}.{field} has no description"
+    for quantity in cls.quantities().values():
+        assert quantity.unit and quantity.low <= quantity.neutral <= quantity.high
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "linear", "cubic", "lanczos"])
+@pytest.mark.parametrize(("channels", "dtype"), KINDS, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize("size", [(24, 33), (25, 25), (18, 40)], ids=str)
+def test_180_degrees_are_both_flips(interpolation: str, channels: int, dtype: type, size: tuple[int, int]) -> None:
+    image = picture(*size, channels=channels, dtype=dtype)
+    turned = load_spec({"warp": {"rotate": {"fixed": 180}, "interpolation": interpolation}})
+    flipped = load_spec({"warp": {"flip_h": 1, "flip_v": 1, "interpolation": interpolation}})
+    quarters = load_spec({"warp": {"rotate90": {"turns": [2]}, "interpolation": interpolation}})
+    expected = [image[::-1, ::-1]] * len(COPIES)
+    assert equal(make(turned, image), expected)
+    assert equal(make(flipped, image), expected)
+    assert equal(make(quarters, image), expected)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_rotate90_is_exact_and_counter_clockwise(turns: int) -> None:
+    image = picture(24, 33)
+    assert equal(make(load_spec({"warp": {"rotate90": {"turns": [turns]}}}), image), [np.rot90(image, turns)] * len(COPIES))
+
+
+GEOMETRIC = {name: wide(cls) for name, cls in TRANSFORMS.items() if cls.section == "warp"}
+
+
+def test_all_geometry_is_one_resample(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    real = cv2.warpAffine
+    monkeypatch.setattr(warp.cv2, "warpAffine", lambda *args, **kwargs: calls.append(1) or real(*args, **kwargs))
+    make(load_spec({"warp": GEOMETRIC, "output": {"size": [40, 30]}}), picture(), range(7))
+    assert len(calls) == 7
+
+
+def test_there_and_back_again_loses_nothing() -> None:
+    """What two resamples would blur and crop, one leaves alone: a shift out of the picture and back, with more between."""
+    image = picture()
+    there_and_back = {"shift_x": {"fixed": 0.5}, "rotate": {"fixed": 180}, "flip_h": 1, "flip_v": 1, "shift_y": {"fixed": 0}}
+    copy = make(load_spec({"warp": there_and_back}), image)[0]
+    shifted = make(load_spec({"warp": {"shift_x": {"fixed": 0.5}}}), image)[0]
+    assert np.array_equal(copy, shifted)
+
+
+def test_all_tone_is_one_table_rounded_once() -> None:
+    ramp = np.arange(256, dtype=np.uint8)[None]
+    # To a tenth, up to the middle, and ten times apart again: rounding in between would leave 26 levels.
+    there_and_back = {"brightness": {"fixed": 0.1}, "channel_shift": {"fixed": 114.75}, "contrast": {"fixed": 10}}
+    assert np.array_equal(make(load_spec({"tone": there_and_back}), ramp)[0], ramp)
+
+
+def test_the_order_written_is_the_order_applied() -> None:
+    image = picture()
+    a = make(load_spec({"warp": {"rotate": {"fixed": 90}, "shift_x": {"fixed": 0.25}}}), image)
+    b = make(load_spec({"warp": {"shift_x": {"fixed": 0.25}, "rotate": {"fixed": 90}}}), image)
+    assert not equal(a, b)
+    c = make(load_spec({"tone": {"brightness": {"fixed": 0.5}, "invert": 1}}), image)
+    d = make(load_spec({"tone": {"invert": 1, "brightness": {"fixed": 0.5}}}), image)
+    assert not equal(c, d)
+
+
+def test_one_of_applies_one() -> None:
+    spec = load_spec({"then": [{"one_of": [{"blur": {"sigma": 1}}, {"noise": {"sigma": 5}}], "p": 0.5, "weights": [3, 1]}]})
+    copies = draw(spec, "k", range(8000)).plain
+    counts = [sum(place in copy for copy in copies) for place in ("then.one_of.blur", "then.one_of.noise")]
+    assert all(len(copy) <= 1 for copy in copies)
+    assert abs(counts[0] / 8000 - 0.375) < 0.03 and abs(counts[1] / 8000 - 0.125) < 0.02
+
+
+def test_equal_steps_draw_apart_and_nest() -> None:
+    spec = load_spec({"then": [{"noise": 5}, {"noise": 5}, {"one_of": [{"one_of": [{"noise": 5}, {"noise": 9}]}, {"blur": 2}]}]})
+    places = set(draw(spec, "k", range(200)).params)
+    inner = {"then.one_of.one_of.noise", "then.one_of.one_of.noise#2", "then.one_of.blur"}
+    assert places == {"then.noise", "then.noise#2"} | inner
+    first = draw(spec, "k", range(3)).plain[0]
+    assert first["then.noise"] != first["then.noise#2"]
+
+
+@given(
+    angle=st.floats(-360, 360),
+    zoom=st.floats(0.05, 20),
+    shift=st.floats(-1, 1),
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    target=st.none() | st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    border=st.sampled_from(["nearest", "constant", "reflect", "reflect101", "wrap"]),
+    interpolation=st.sampled_from(["nearest", "linear", "cubic", "lanczos"]),
+)
+def test_any_warp_fills_its_canvas(angle, zoom, shift, size, target, border, interpolation) -> None:  # type: ignore[no-untyped-def]
+    transforms = {"rotate": {"fixed": angle}, "zoom": {"fixed": zoom}, "shift_x": {"fixed": shift}}
+    output = {} if target is None else {"size": list(target)}
+    spec = load_spec({"warp": transforms | {"border": border, "interpolation": interpolation}, "output": output})
+    image = np.full((*size, 3), 77, np.uint8)
+    copy = make(spec, image, range(1))[0]
+    assert copy.shape[:2] == (size if target is None else target[::-1])
+    if border != "constant":
+        assert (np.abs(copy.astype(int) - 77) <= 1).all()
