@@ -57,7 +57,8 @@ def put_files(root: str, folder: str, files: Sequence[tuple[str, bytes]]) -> set
                 elif existing != data:
                     refused.add(name)
     except OSError as error:
-        raise WriteError(f"{printable(os.path.join(root, folder))}: can't write: {error.strerror}") from None
+        place = os.path.join(root, folder).rstrip("/")
+        raise WriteError(f"{printable(place)}: can't write: {error.strerror}; put that right, then the same command goes on") from None
     return refused
 
 

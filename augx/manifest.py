@@ -184,7 +184,9 @@ class Manifest:
         try:
             write_all(self._descriptor, "".join(f"{line}\n" for line in lines).encode("ascii"))
         except OSError as error:
-            raise WriteError(f"{printable(self._path)}: can't write: {error.strerror}") from None
+            raise WriteError(
+                f"{printable(self._path)}: can't write: {error.strerror}; put that right, then the same command goes on"
+            ) from None
 
     def discard(self) -> None:
         """Remove every file that is listed, then the list."""
@@ -218,4 +220,5 @@ def write_run(root: str, fields: dict[str, Any]) -> None:
         with open_folder(root, "") as folder:
             write_whole(folder, RUN, (json.dumps(fields, indent=2) + "\n").encode("ascii"))
     except OSError as error:
-        raise WriteError(f"{printable(os.path.join(root, RUN))}: can't write: {error.strerror}") from None
+        place = printable(os.path.join(root, RUN))
+        raise WriteError(f"{place}: can't write: {error.strerror}; put that right, then the same command goes on") from None

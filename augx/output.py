@@ -49,6 +49,7 @@ def check_no_foreign(plan: Plan, root: str) -> None:
 
 
 def check_same_set(recorded: dict[str, Any], spec: Spec, root: str) -> None:
+    """A set is made with one spec and one seed."""
     for what, ours in (("spec_hash", spec.hash), ("seed", spec.seed)):
         if recorded[what] != ours:
             name, found, new = (what.split("_")[0], str(recorded[what])[:12], str(ours)[:12])
@@ -59,6 +60,7 @@ def check_same_set(recorded: dict[str, Any], spec: Spec, root: str) -> None:
 
 
 def check_surplus(plan: Plan, listed: Listed, root: str) -> None:
+    """A plan smaller than what is there would leave files that it does not count."""
     for row in plan.rows:
         numbers = listed.copies.get(row.place(row.stem) + row.extension)
         if numbers and numbers.stop > row.copies:

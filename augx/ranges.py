@@ -41,6 +41,8 @@ def _rounded(values: Array, low: float, high: float) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
+    """Evenly spread between two values."""
+
     low: float
     high: float
 
@@ -56,6 +58,8 @@ class Uniform:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
+    """One of some values, in proportion to their weights."""
+
     values: tuple[float, ...]
     weights: tuple[float, ...]
 
@@ -71,6 +75,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Normal:
+    """Normal with a mean and a standard deviation; what lies outside [low, high] is moved to its end."""
+
     mean: float
     sd: float
     low: float
@@ -92,6 +98,8 @@ class Normal:
 
 @dataclass(frozen=True, slots=True)
 class LogUniform:
+    """Uniform in the logarithm: as often between 0.5 and 1 as between 1 and 2."""
+
     low: float
     high: float
 
@@ -108,6 +116,8 @@ class LogUniform:
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
+    """Always the same value."""
+
     value: float
 
     def quantile(self, u: Array) -> Array:

@@ -57,6 +57,8 @@ class UnitResult:
 
 
 class StopFlag(Protocol):
+    """What tells a unit to end early."""
+
     def is_set(self) -> bool: ...
 
 

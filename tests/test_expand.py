@@ -282,7 +282,9 @@ class TestRefusals:
             expand(tmp_path / "out", class_folders)
         assert tree(tmp_path / "out") == {name: b'{"some": "thing"}\n'}
 
-    @pytest.mark.parametrize("line", ['{"file": "../../x", "copy": 0, "size": 1, "sha256": "", "source_sha256": ""}', "\0" * 50, "{}", "[]"])
+    @pytest.mark.parametrize(
+        "line", ['{"file": "../../x", "copy": 0, "size": 1, "sha256": "", "source_sha256": ""}', "\0" * 50, "{}", "[]"]
+    )
     def test_a_damaged_manifest(self, class_folders: Path, tmp_path: Path, line: str) -> None:
         out = tmp_path / "out"
         expand(out, class_folders)

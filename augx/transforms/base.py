@@ -60,7 +60,7 @@ class Transform(Node):
 
     @classmethod
     def long_form(cls, value: Any) -> Any:
-        """The mapping that a spec's value means: ``name: value`` stands for the first range alone, or for ``p`` where a transform has no range."""
+        """The mapping that a value stands for: ``name: value`` is its first range, or ``p`` where it has no range."""
         main = next(iter(cls.quantities()), "p")
         forms = {"choice", "normal", "log_uniform", "fixed"}
         if isinstance(value, dict) and not (main != "p" and forms & value.keys()):

@@ -1,0 +1,151 @@
+"""House rules, held by tests and not by paragraphs."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import augx
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "augx"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+EVERY_MODULE = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+
+# From the roof to the ground: a room imports only from those below it.
+FLOORS = [
+    "__main__",
+    "cli",
+    "commands.generate",
+    "commands",
+    "expand",
+    "output",
+    "unit",
+    "plan",
+    "executors",
+    "recipe",
+    "spec",
+    "document",
+    "sources",
+    "manifest",
+    "files",
+    "decode",
+    "headers",
+    "writers",
+    "transforms",
+    "transforms.geometric",
+    "transforms.tone",
+    "transforms.pixel",
+    "transforms.base",
+    "ranges",
+    "sample",
+    "warp",
+    "lut",
+    "randomness",
+    "errors",
+]
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+@EVERY_MODULE
+def test_one_way_down(path: Path) -> None:
+    name = module_name(path)
+    if name == "__init__":
+        return
+    below = FLOORS[FLOORS.index(name) + 1 :]
+    ours = {found.removeprefix("augx.") for found in imports(path) if found.startswith("augx.")}
+    assert {found for found in ours if found in FLOORS} - {name} <= set(below)
+
+
+@pytest.mark.parametrize(
+    ("library", "homes"),
+    [
+        ("click", {"cli", "commands.generate"}),
+        ("tqdm", {"commands.generate"}),
+        ("yaml", {"document"}),
+        ("cv2", {"decode", "expand", "lut", "transforms.pixel", "unit", "warp", "writers"}),
+        ("random", set()),
+        ("numpy.random", set()),
+    ],
+)
+def test_libraries_live_in_few_rooms(library: str, homes: set[str]) -> None:
+    found = {module_name(path) for path in MODULES if any(name == library or name.startswith(f"{library}.") for name in imports(path))}
+    assert found == homes
+
+
+def test_randomness_comes_from_one_room() -> None:
+    users = {module_name(path) for path in MODULES if "np.random" in path.read_text() or "Philox" in path.read_text()}
+    assert users == {"randomness"}
+
+
+def test_cv2_never_gets_a_name() -> None:
+    """A str that is not UTF-8 crashes cv2: it only ever gets bytes in memory and constants."""
+    for path in MODULES:
+        for call in ("imread", "imwrite", "putText", "imcount", "imreadmulti", "VideoCapture"):
+            assert f"cv2.{call}(" not in path.read_text()
+
+
+@EVERY_MODULE
+def test_rooms_and_functions_stay_small(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert (node.end_lineno or 0) - node.lineno + 1 <= 60, node.name
+
+
+@EVERY_MODULE
+def test_public_things_are_documented(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            overload = path.name == "base.py" or (
+                isinstance(node, ast.ClassDef) and not any(isinstance(n, ast.FunctionDef) for n in node.body)
+            )
+            assert ast.get_docstring(node) or overload, node.name
+
+
+def test_every_public_name_is_there() -> None:
+    for name in augx.__all__:
+        assert getattr(augx, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'nope'"):
+        _ = augx.nope
+
+
+def test_the_library_is_typed_and_takes_few_positions() -> None:
+    for name in augx.__all__:
+        found = getattr(augx, name)
+        if inspect.isfunction(found):
+            signature = inspect.signature(found)
+            assert signature.return_annotation is not inspect.Signature.empty
+            positional = [p for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+            assert len(positional) <= 3, name
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["generate", "--help"], ["generate", "--nope"]], ids=" ".join)
+def test_help_waits_for_no_engine(args: list[str]) -> None:
+    code = (
+        "import sys\nfrom augx.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print('LOADED', [name for name in ('cv2', 'numpy', 'pydantic', 'yaml', 'tqdm') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert "LOADED []" in done.stdout
