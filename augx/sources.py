@@ -95,7 +95,7 @@ def _walk(root: str, folder: str, links: list[str]) -> Iterator[Source]:
     try:
         entries = list(os.scandir(os.path.join(root, folder)))
     except OSError as error:
-        raise PlanError(f"{printable(os.path.join(root, folder))}: can't list this folder: {error.strerror}") from None
+        raise PlanError(f"{printable(os.path.join(root, folder).rstrip('/'))}: can't list this folder: {error.strerror}") from None
     for entry in entries:
         if entry.name.startswith("."):
             continue
