@@ -23,15 +23,23 @@ def open_folder(root: str, folder: str, create: bool = True) -> Iterator[int]:
     path = root
     descriptor = -1
     try:
-        if create:
+        try:
+            descriptor = os.open(root, _FOLDER)
+        except FileNotFoundError:
+            if not create:
+                raise
             os.makedirs(root, exist_ok=True)
-        descriptor = os.open(root, _FOLDER)
+            descriptor = os.open(root, _FOLDER)
         for part in filter(None, folder.split("/")):
             path = os.path.join(path, part)
-            if create:
+            try:
+                below = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
+            except FileNotFoundError:
+                if not create:
+                    raise
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(part, dir_fd=descriptor)
-            below = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
+                below = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
             os.close(descriptor)
             descriptor = below
         yield descriptor
@@ -76,6 +84,8 @@ def _one_writer(descriptor: int) -> Iterator[None]:
 
 def _existing(folder: int, name: str) -> bytes | None:
     """What a name holds; None where it is free, nothing for a link, a folder or a file that can't be read: not ours."""
+    if not os.access(name, os.F_OK, dir_fd=folder, follow_symlinks=False):  # the common case, and no exception for it
+        return None
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:

@@ -82,9 +82,12 @@ class Listed:
             yield range(start, copies)
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
 def copy_line(**fields: Any) -> str:
     """One line of the manifest, JSON in ASCII, so that a name that is not UTF-8 survives."""
-    return json.dumps(fields, separators=(",", ":"), allow_nan=False)
+    return _encode(fields)
 
 
 class Manifest:

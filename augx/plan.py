@@ -42,7 +42,12 @@ class Row:
 
     def file_name(self, copy: int) -> str:
         """The name of one copy, without its folder."""
-        return f"{self.stem}_{copy:05d}{self.extension}"
+        return next(self.file_names(range(copy, copy + 1)))
+
+    def file_names(self, copies: range) -> Iterator[str]:
+        """The names of a run of copies, without their folder."""
+        stem, extension = self.stem, self.extension
+        return (f"{stem}_{copy:05d}{extension}" for copy in copies)
 
     def place(self, name: str) -> str:
         """A name with its folder below the output, with ``/``."""

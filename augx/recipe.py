@@ -17,7 +17,7 @@ from augx.ranges import pick
 from augx.sample import Sample
 from augx.spec import OneOf, Spec, Step
 from augx.transforms import Pixel, Transform
-from augx.warp import Canvas, inverse, resize, stacked, warp
+from augx.warp import IDENTITY, Canvas, halvings, inverse, resize, stacked, warp
 
 Array = npt.NDArray[Any]
 CopyParams = dict[str, dict[str, Any]]
@@ -99,9 +99,13 @@ def _leaves(steps: Sequence[Step], where: str) -> Iterator[tuple[str, Pixel]]:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything decided for one copy: where each pixel is read, one table (or none), and the pixel steps with their numbers."""
+    """Everything decided for one copy: where each pixel is read, one table, and the pixel steps with their numbers.
 
-    sampling: Array
+    ``sampling`` and ``table`` are None where nothing moves and nothing changes a level.
+    """
+
+    sampling: Array | None
+    halved: tuple[int, int]
     size: tuple[int, int]
     canvas: Canvas
     table: Array | None
@@ -119,9 +123,12 @@ def recipes(spec: Spec, draws: Draws, sample: Sample) -> Iterator[Recipe]:
     tables = _tables(spec, draws, sample.image.image.dtype)
     leaves = list(_leaves(spec.then, "then"))
     plain = draws.plain if leaves else []
-    for i, (sampling, (width, height), table) in enumerate(zip(inverse(matrices), sizes.astype(int).tolist(), tables, strict=True)):
-        steps = tuple((step, plain[i][place]) for place, step in leaves if place in plain[i])
-        yield Recipe(sampling, (width, height), canvas, table, steps)
+    samplings = inverse(matrices)
+    moved = np.any(samplings != IDENTITY, axis=(1, 2)) | np.any(sizes != source, axis=1)
+    each = zip(samplings, moved.tolist(), halvings(samplings).tolist(), sizes.astype(int).tolist(), tables, strict=True)
+    for i, (sampling, moves, halved, size, table) in enumerate(each):
+        steps = tuple((step, plain[i][place]) for place, step in leaves if place in plain[i]) if leaves else ()
+        yield Recipe(sampling if moves else None, tuple(halved), tuple(size), canvas, table, steps)
 
 
 def _geometry(spec: Spec, draws: Draws, sizes: Array) -> tuple[Array, Array]:
@@ -160,7 +167,9 @@ def _tables(spec: Spec, draws: Draws, dtype: np.dtype[Any]) -> Iterator[Array | 
 
 def apply(recipe: Recipe, sample: Sample) -> Array:
     """The copy's pixels: one warp, one look-up, then the pixel steps. Deterministic; treat the result as read-only."""
-    image = warp(sample.image, recipe.sampling, recipe.size, recipe.canvas)
+    image = sample.image.image
+    if recipe.sampling is not None:
+        image = warp(sample.image, recipe.sampling, recipe.halved, recipe.size, recipe.canvas)
     if recipe.table is not None:
         image = lut.look_up(image, recipe.table)
     if not recipe.steps:

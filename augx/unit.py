@@ -91,10 +91,13 @@ class Worker:
         batch: list[_File] = []
         reason = None
         try:
+            size = 0
             for file in self._files(segment):
                 batch.append(file)
-                if len(batch) >= _BATCH_FILES or sum(len(f.data) for f in batch) >= _BATCH_BYTES:
+                size += len(file.data)
+                if len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
                     reason = self._commit(row, batch, result) or reason
+                    size = 0
                 if self._stop.is_set():
                     result.stopped = True
                     break
@@ -115,13 +118,14 @@ class Worker:
         if not segment.copies:
             return
         draws = draw(spec, sample.key, segment.copies)
-        for copy, params, recipe in zip(segment.copies, draws.plain, recipes(spec, draws, sample), strict=True):
+        key, label, place = row.source.key, row.source.label, row.place("")
+        each = zip(segment.copies, row.file_names(segment.copies), draws.plain, recipes(spec, draws, sample), strict=True)
+        for copy, name, params, recipe in each:
             data = encode(apply(recipe, sample), row.format, spec.output.quality)
-            name = row.file_name(copy)
             line = copy_line(
-                file=row.place(name),
-                source=row.source.key,
-                label=row.source.label,
+                file=place + name,
+                source=key,
+                label=label,
                 copy=copy,
                 params=params,
                 size=len(data),

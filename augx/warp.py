@@ -7,7 +7,6 @@ its new place. Only this file knows what cv2 wants.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -127,23 +126,26 @@ def inverse(matrices: Array) -> Array:
     return inverted
 
 
-def warp(levels: Levels, sampling: Array, size: tuple[int, int], canvas: Canvas) -> Array:
+def halvings(samplings: Array) -> Array:
+    """How often each axis of the source can be halved for a copy to keep its detail: whole numbers (n, 2)."""
+    linear = samplings[:, :2, :2]
+    area = np.abs(linear[:, 0, 0] * linear[:, 1, 1] - linear[:, 0, 1] * linear[:, 1, 0])
+    # Source pixels in one pixel of the copy, along the source's x and y.
+    steps = area[:, None] / np.maximum(np.hypot(linear[:, :, 0], linear[:, :, 1])[:, ::-1], 1e-12)
+    counts: Array = np.log2(np.maximum(steps, 1)).astype(int)
+    return counts
+
+
+def warp(levels: Levels, sampling: Array, halved: tuple[int, int], size: tuple[int, int], canvas: Canvas) -> Array:
     """The picture on a canvas of ``size`` (width, height), each pixel read where ``sampling`` (3, 3) says: the one resample.
 
-    ``sampling`` takes a pixel of the canvas to its place in the source, the inverse of what transforms multiply up. The
-    identity gives the source's own array back, so treat the result as read-only.
+    ``sampling`` takes a pixel of the canvas to its place in the source, the inverse of what transforms multiply up;
+    ``halved`` is its row of ``halvings``. The result is a new array.
     """
-    (a, b, _), (c, d, _), _ = rows = sampling.tolist()
-    if size == levels.size and rows == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]:
-        return levels.image
     image = levels.image
-    if canvas.interpolation != "nearest":
-        # Source pixels in one pixel of the copy, along each axis of the source.
-        area = abs(a * d - b * c)
-        steps = [int(math.log2(max(1.0, area / max(math.hypot(*row), 1e-12)))) for row in ((c, d), (a, b))]
-        if any(steps):
-            image, to_reduced = levels.reduced(*steps)
-            sampling = to_reduced @ sampling
+    if halved != (0, 0) and canvas.interpolation != "nearest":
+        image, to_reduced = levels.reduced(*halved)
+        sampling = to_reduced @ sampling
     return cv2.warpAffine(
         image,
         sampling[:2],

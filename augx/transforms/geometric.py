@@ -86,7 +86,10 @@ class FlipV(Geometric):
 
 @register
 class Rotate90(Geometric):
-    """Turn by quarters, counter-clockwise; width and height change places. p: 0.75 makes all four directions equally likely."""
+    """Turn by quarters, counter-clockwise; width and height change places.
+
+    ``p: 0.75`` makes all four directions equally likely.
+    """
 
     turns: tuple[Literal[1, 2, 3], ...] = Field((1, 2, 3), min_length=1, description="quarter turns to choose from")
 

@@ -33,7 +33,10 @@ class Contrast(Tone):
 
 @register
 class Gamma(Tone):
-    """Raise the levels to a power, black and white stay (the power law of Gonzalez and Woods, "Digital Image Processing")."""
+    """Raise the levels to a power; black and white stay.
+
+    The power law of Gonzalez and Woods, "Digital Image Processing", section 3.2.
+    """
 
     range: Annotated[Range, Quantity("exponent", "exponent, above 1 darkens", 1, 0.05, 20)] = Field(description="exponent")
 
