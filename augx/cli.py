@@ -24,6 +24,9 @@ augx.add_command(generate)
 def main() -> None:
     """Run the command line; whatever happens, the user reads one line a mistake and never a traceback."""
     _open_standard_streams()
+    # The matrices here are 3x3: NumPy's pool of threads would only be in the way of forking.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or it looks through every installed package for them
     try:
         ended = augx.main(standalone_mode=False)
         status = ended if isinstance(ended, int) else 0

@@ -6,7 +6,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from augx.errors import SourceError
 from augx.headers import Header, plain_png, plain_tiff, read_header
@@ -19,7 +18,7 @@ _PLAIN = {"png": plain_png, "tiff": plain_tiff}
 (cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel)(0)
 
 
-def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> npt.NDArray[Any]:
+def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray[Any, Any]:
     """The picture: (h, w) grey, (h, w, 3) blue green red, or (h, w, 4) with alpha; uint8 or uint16; upright.
 
     Raises ``SourceError`` with the reason for whatever can't be decoded whole.
@@ -40,7 +39,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> npt.NDArray[Any]:
     return _upright(_checked(image, header), header.orientation)
 
 
-def _checked(image: npt.NDArray[Any], header: Header) -> npt.NDArray[Any]:
+def _checked(image: np.ndarray[Any, Any], header: Header) -> np.ndarray[Any, Any]:
     if sorted(image.shape[:2]) != sorted((header.height, header.width)) and header.format != "gif":
         raise SourceError(f"damaged: the header says {header.width}x{header.height} pixels, {image.shape[1]}x{image.shape[0]} came out")
     if image.dtype not in (np.uint8, np.uint16):
@@ -56,7 +55,7 @@ def _checked(image: npt.NDArray[Any], header: Header) -> npt.NDArray[Any]:
     return image
 
 
-def _upright(image: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+def _upright(image: np.ndarray[Any, Any], orientation: int) -> np.ndarray[Any, Any]:
     """Exif orientation undone (CIPA DC-008, tag 274)."""
     if orientation >= 5:
         image = image.swapaxes(0, 1)

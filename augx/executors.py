@@ -1,22 +1,22 @@
 """Run one function over many units, results in order: in this thread, in threads, or in processes.
 
-Threads are the default. OpenCV and hashing release the GIL, so two threads made 1,200 copies of 640x480 in the time that
-two processes took for the work alone, without a second start of Python and OpenCV and with one decoded source for all.
-Processes serve where many cores would wait for each other's Python, or where a decoder may crash: that costs one source.
+DEFAULT
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import signal
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Generic, Literal, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-Engine = Literal["threads", "processes"]
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
+
+Engine = Literal["auto", "threads", "processes"]
 
 U = TypeVar("U")
 R = TypeVar("R")
@@ -40,6 +40,14 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def can_fork() -> bool:
+    """Whether a copy of this process would be sound: on Linux, and as long as it has a single thread."""
+    try:
+        return sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return False
+
+
 def in_threads(run: Callable[[U], R], units: Iterable[U], jobs: int, stop: Stop) -> Iterator[R]:
     """Results of ``run`` over ``units``, in order, at most a few units ahead."""
     if jobs == 1:
@@ -48,6 +56,8 @@ def in_threads(run: Callable[[U], R], units: Iterable[U], jobs: int, stop: Stop)
                 return
             yield run(unit)
         return
+    from concurrent.futures import ThreadPoolExecutor  # here and below: a run in this thread does not pay for the import
+
     with ThreadPoolExecutor(jobs, thread_name_prefix="augx") as pool:
         window: deque[Future[R]] = deque()
         try:
@@ -73,13 +83,27 @@ class Processes(Generic[U, R]):
     its worker a second time is given to ``lost``, and everything else goes on.
     """
 
-    def __init__(self, make: Callable[[Any, Any], Callable[[U], R]], argument: Any, jobs: int, stop: Stop, lost: Callable[[U], R]) -> None:
-        self._context = multiprocessing.get_context("spawn")
-        self._flag = self._context.RawValue("b", 0)
+    def __init__(
+        self,
+        make: Callable[[Any, Any], Callable[[U], R]],
+        argument: Any,
+        jobs: int,
+        stop: Stop,
+        lost: Callable[[U], R],
+        private: Sequence[int] = (),
+    ) -> None:
+        """``private``: descriptors that a forked worker must not keep open, such as a lock's."""
+        import multiprocessing
+
+        self._multiprocessing = multiprocessing
+        self._flag = multiprocessing.get_context("spawn").RawValue("b", 0)
         self._make, self._argument, self._jobs, self._stop, self._lost = make, argument, jobs, stop, lost
+        self._private = tuple(private)
 
     def run(self, units: Iterable[U]) -> Iterator[R]:
         """Results over ``units``, in order, at most a few units ahead."""
+        from concurrent.futures import BrokenExecutor
+
         pool = self._pool(self._jobs)
         window: deque[tuple[U, Future[R]]] = deque()
         source = iter(units)
@@ -94,7 +118,7 @@ class Processes(Generic[U, R]):
                     return
                 try:
                     result = self._result(window[0][1])
-                except BrokenProcessPool:
+                except BrokenExecutor:
                     pool.shutdown()
                     suspects = [unit for unit, _ in window]
                     window.clear()
@@ -111,16 +135,25 @@ class Processes(Generic[U, R]):
             pool.shutdown(cancel_futures=True)
 
     def _pool(self, jobs: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(jobs, self._context, _start, (self._make, self._argument, self._flag))
+        from concurrent.futures import ProcessPoolExecutor
+
+        fork = can_fork()
+        context = self._multiprocessing.get_context("fork" if fork else "spawn")
+        private = self._private if fork else ()
+        return ProcessPoolExecutor(jobs, context, _start, (self._make, self._argument, self._flag, private))
 
     def _alone(self, unit: U) -> R:
+        from concurrent.futures import BrokenExecutor
+
         with self._pool(1) as pool:
             try:
                 return self._result(pool.submit(_call, unit))
-            except BrokenProcessPool:
+            except BrokenExecutor:
                 return self._lost(unit)
 
     def _result(self, future: Future[R]) -> R:
+        from concurrent.futures import wait
+
         while not wait([future], timeout=0.1).done:
             if self._stop.is_set():  # a handler can't reach the workers; whoever waits for them can
                 self._flag.value = 1
@@ -138,11 +171,11 @@ class _Flag:
 _call_here: Callable[[Any], Any]
 
 
-def _start(make: Callable[[Any, Any], Callable[[Any], Any]], argument: Any, flag: Any) -> None:
+def _start(make: Callable[[Any, Any], Callable[[Any], Any]], argument: Any, flag: Any, private: Sequence[int]) -> None:
     """The first thing that a worker process does."""
-    import signal
-
     global _call_here
+    for descriptor in private:
+        os.close(descriptor)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # a terminal sends it to all; the parent decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -150,6 +183,8 @@ def _start(make: Callable[[Any, Any], Callable[[Any], Any]], argument: Any, flag
 
 
 def _end_with_parent() -> None:
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

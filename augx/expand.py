@@ -16,7 +16,7 @@ import numpy as np
 from augx import __version__
 from augx.decode import MAX_PIXELS
 from augx.errors import OutputError, SourceError, WriteError, printable
-from augx.executors import Engine, Processes, Stop, available_cores, in_threads
+from augx.executors import Engine, Processes, Stop, available_cores, can_fork, in_threads
 from augx.files import sweep
 from augx.manifest import Listed, Manifest, read_run, write_run
 from augx.output import check_apart, check_no_foreign, check_same_set, check_sources, check_surplus
@@ -38,7 +38,7 @@ class Options:
     """
 
     jobs: int | None = None
-    engine: Engine = "threads"
+    engine: Engine = "auto"
     on_error: str = "skip"
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
@@ -126,7 +126,7 @@ def run_plan(
         state = "stopped"
         try:
             with _one_thread_cv2():
-                run.drive(_results(plan, spec, root, options, listed, plan.files - kept, stop), stop)
+                run.drive(_results(plan, spec, manifest, root, options, listed, plan.files - kept, stop), stop)
             report = run.report(plan.files, kept, began, stop)
             state = "complete" if not report.missing else "stopped" if stop.is_set() else "incomplete"
         finally:
@@ -174,13 +174,15 @@ class _Run:
         return report
 
 
-def _results(plan: Plan, spec: Spec, root: str, options: Options, listed: Listed, files: int, stop: Stop) -> Iterator[UnitResult]:
-    jobs = options.jobs or available_cores()
+def _results(
+    plan: Plan, spec: Spec, manifest: Manifest, root: str, options: Options, listed: Listed, files: int, stop: Stop
+) -> Iterator[UnitResult]:
+    jobs = min(options.jobs or available_cores(), max(files, 1))
     job = Job(spec, root, options.max_pixels)
     # Small enough that no worker waits long for the last one, large enough that a unit's draws cost nothing.
     units = plan.units(listed, min(64, max(1, files // (8 * jobs))))
-    if options.engine == "processes":
-        return Processes(make_run_unit, job, jobs, stop, _lost).run(units)
+    if options.engine == "processes" or (options.engine == "auto" and jobs > 1 and can_fork()):
+        return Processes(make_run_unit, job, jobs, stop, _lost, private=[manifest.descriptor]).run(units)
     return in_threads(Worker(job, stop, sources=jobs + 1).run_unit, units, jobs, stop)
 
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+Array = np.ndarray[Any, Any]
 Curve = Callable[[Array], Array]
 
 
-def tables(curves: Iterable[tuple[Array, Curve]], n: int, dtype: npt.DTypeLike) -> Array:
+def tables(curves: Iterable[tuple[Array, Curve]], n: int, dtype: np.dtype[Any]) -> Array:
     """Tables of shape (n, channels, levels) for n copies; each curve comes with a mask (n,) of the copies that it is for.
 
     ``channels`` is 1, or 3 (red, green, blue) as soon as one curve treats them apart.

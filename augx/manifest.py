@@ -99,13 +99,13 @@ class Manifest:
         try:
             with open_folder(root, "") as folder:
                 flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-                self._descriptor = os.open(MANIFEST, flags, 0o666, dir_fd=folder)
+                self.descriptor = os.open(MANIFEST, flags, 0o666, dir_fd=folder)
         except OSError as error:
             raise OutputError(f"{printable(root)}: can't write to this output: {error.strerror}; choose another --output") from None
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(self._descriptor)
+            os.close(self.descriptor)
             raise OutputError(f"{printable(root)}: another augx run is writing here; wait for it, or choose another --output") from None
         except OSError:
             pass  # a file system without locks
@@ -114,12 +114,12 @@ class Manifest:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
     def entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Lines and their fields; a torn last line, left by a kill in the middle of a write, is cut off."""
         whole = 0
-        with open(self._descriptor, "rb", closefd=False) as file:
+        with open(self.descriptor, "rb", closefd=False) as file:
             file.seek(0)
             for number in range(1, 2**63):
                 line = file.readline(_MAX_LINE)
@@ -129,7 +129,7 @@ class Manifest:
                 whole += len(line)
         if len(line) == _MAX_LINE:
             self._damaged(number)
-        os.ftruncate(self._descriptor, whole)
+        os.ftruncate(self.descriptor, whole)
 
     def _fields(self, line: bytes, number: int) -> dict[str, Any]:
         try:
@@ -185,7 +185,7 @@ class Manifest:
     def append(self, lines: Sequence[str]) -> None:
         """Commit files by their lines."""
         try:
-            write_all(self._descriptor, "".join(f"{line}\n" for line in lines).encode("ascii"))
+            write_all(self.descriptor, "".join(f"{line}\n" for line in lines).encode("ascii"))
         except OSError as error:
             raise WriteError(
                 f"{printable(self._path)}: can't write: {error.strerror}; put that right, then the same command goes on"
@@ -199,7 +199,7 @@ class Manifest:
             folder, _, name = fields["file"].rpartition("/")
             with contextlib.suppress(FileNotFoundError), open_folder(self._root, folder, create=False) as descriptor:
                 os.unlink(name, dir_fd=descriptor)
-        os.ftruncate(self._descriptor, 0)
+        os.ftruncate(self.descriptor, 0)
 
 
 def read_run(root: str) -> dict[str, Any] | None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 BLOCKS = 4
 COLUMNS = 4 * BLOCKS
@@ -29,7 +29,7 @@ def _key(*parts: str) -> int:
     return int.from_bytes(digest.digest(), "little")
 
 
-def uniforms(seed: int, key: str, place: str, copies: range) -> npt.NDArray[np.float64]:
+def uniforms(seed: int, key: str, place: str, copies: range) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Uniforms in the open interval (0, 1), one row of ``COLUMNS`` a copy, for a run of copies with step 1."""
     stream = np.random.Philox(key=_key(str(seed), key, place), counter=copies.start * BLOCKS)
     words = stream.random_raw(len(copies) * COLUMNS).reshape(len(copies), COLUMNS)
@@ -37,7 +37,7 @@ def uniforms(seed: int, key: str, place: str, copies: range) -> npt.NDArray[np.f
     return ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
 
-def words(seed: int, count: int, dtype: type[np.unsignedinteger]) -> npt.NDArray[np.unsignedinteger]:
+def words(seed: int, count: int, dtype: type[np.unsignedinteger]) -> np.ndarray[Any, np.dtype[np.unsignedinteger]]:
     """``count`` random integers that fill ``dtype``, for noise that covers a picture; ``seed`` below 2**64."""
     size = np.dtype(dtype).itemsize
     raw = np.random.Philox(key=seed).random_raw(-(-count * size // 8))

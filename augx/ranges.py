@@ -18,16 +18,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError, core_schema
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
+
+Array = np.ndarray[Any, Any]
 
 
 def _rounded(values: Array, low: float, high: float) -> Array:
@@ -83,6 +84,8 @@ class Normal:
     high: float
 
     def quantile(self, u: Array) -> Array:
+        from statistics import NormalDist  # 10 ms that only specs with a normal pay for
+
         z = np.fromiter(map(NormalDist().inv_cdf, u.tolist()), np.float64, len(u))
         # The width of +-5 sd stands in for a range that has none.
         values = np.round(self.mean + self.sd * z, math.ceil(6 - math.log10(10 * self.sd))) if self.sd else self.mean + 0 * z

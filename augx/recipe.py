@@ -9,7 +9,6 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from augx import lut
 from augx.randomness import uniforms
@@ -19,7 +18,7 @@ from augx.spec import OneOf, Spec, Step
 from augx.transforms import Pixel, Transform
 from augx.warp import IDENTITY, Canvas, halvings, inverse, resize, stacked, warp
 
-Array = npt.NDArray[Any]
+Array = np.ndarray[Any, Any]
 CopyParams = dict[str, dict[str, Any]]
 """What one copy drew: place -> parameter -> number, JSON-plain. A place that is absent is off."""
 

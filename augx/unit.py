@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 import cv2
@@ -18,15 +19,15 @@ from augx.errors import SourceError
 from augx.files import put_files
 from augx.manifest import copy_line
 from augx.plan import Row, Segment, Unit
-from augx.recipe import apply, draw, recipes
+from augx.recipe import CopyParams, Recipe, apply, draw, recipes
 from augx.sample import Sample
 from augx.sources import Source, load, read_bytes
 from augx.spec import Spec
 from augx.writers import encode
 
-# Files are written in batches, so that one thread computes while another has the folder.
+# Copies are computed and written in batches, so that one thread computes while another has the folder.
 _BATCH_FILES = 16
-_BATCH_BYTES = 4_000_000
+_BATCH_PIXELS = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,9 @@ class StopFlag(Protocol):
     def is_set(self) -> bool: ...
 
 
-@dataclass(slots=True)
-class _File:
-    name: str
-    data: bytes
-    line: str
+_Copy = tuple[int, str, CopyParams, Recipe]
+_File = tuple[str, bytes, str]
+"""A name, its bytes, its manifest line."""
 
 
 class Worker:
@@ -88,59 +87,60 @@ class Worker:
 
     def _run_segment(self, segment: Segment, result: UnitResult) -> None:
         row, before = segment.row, len(result.made)
-        batch: list[_File] = []
         reason = None
         try:
-            size = 0
-            for file in self._files(segment):
-                batch.append(file)
-                size += len(file.data)
-                if len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
-                    reason = self._commit(row, batch, result) or reason
-                    size = 0
+            sample = self._samples.get(row.source)
+            if segment.original:
+                reason = self._commit(row, [_original(row, sample)], result)
+            for batch in self._batches(segment, sample):
+                files, fault = self._make(row, sample, batch)
+                reason = self._commit(row, files, result) or fault or reason
+                result.stopped = self._stop.is_set()
+                if fault or result.stopped:
+                    break
+        except SourceError as error:
+            reason = str(error)
+        missing = len(segment) - (len(result.made) - before)
+        if missing and reason is not None:
+            result.failures.append(Failure(row.source.path, reason, missing))
+
+    def _batches(self, segment: Segment, sample: Sample) -> Iterator[list[_Copy]]:
+        if not segment.copies:
+            return
+        spec, copies = self._job.spec, segment.copies
+        draws = draw(spec, sample.key, copies)
+        each = zip(copies, segment.row.file_names(copies), draws.plain, recipes(spec, draws, sample), strict=True)
+        size = max(1, min(_BATCH_FILES, _BATCH_PIXELS // sample.image.image.size))
+        while batch := list(islice(each, size)):
+            yield batch
+
+    def _make(self, row: Row, sample: Sample, batch: list[_Copy]) -> tuple[list[_File], str | None]:
+        """The files of a batch, and the reason why they end early if they do."""
+        quality, reason = self._job.spec.output.quality, None
+        pictures = []
+        try:
+            # Nothing but OpenCV in this loop: each call gives the GIL up for some 20 microseconds, and the less Python
+            # stands between them, the less two threads wait for each other.
+            for _, _, _, recipe in batch:
+                pictures.append(encode(apply(recipe, sample), row.format, quality))
                 if self._stop.is_set():
-                    result.stopped = True
                     break
         except SourceError as error:
             reason = str(error)
         except (cv2.error, MemoryError) as error:
             reason = f"OpenCV can't make a copy: {getattr(error, 'err', None) or 'out of memory'}"
-        reason = self._commit(row, batch, result) or reason
-        missing = len(segment) - (len(result.made) - before)
-        if missing and reason is not None:
-            result.failures.append(Failure(row.source.path, reason, missing))
+        place, source = row.place(""), {"source": row.source.key, "label": row.source.label}
+        files = []
+        for (copy, name, params, _), data in zip(batch, pictures, strict=False):
+            content = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "source_sha256": sample.sha256}
+            files.append((name, data, copy_line(file=place + name, **source, copy=copy, params=params, **content)))
+        return files, reason
 
-    def _files(self, segment: Segment) -> Iterator[_File]:
-        row, spec = segment.row, self._job.spec
-        sample = self._samples.get(row.source)
-        if segment.original:
-            yield _original(row, sample)
-        if not segment.copies:
-            return
-        draws = draw(spec, sample.key, segment.copies)
-        key, label, place = row.source.key, row.source.label, row.place("")
-        each = zip(segment.copies, row.file_names(segment.copies), draws.plain, recipes(spec, draws, sample), strict=True)
-        for copy, name, params, recipe in each:
-            data = encode(apply(recipe, sample), row.format, spec.output.quality)
-            line = copy_line(
-                file=place + name,
-                source=key,
-                label=label,
-                copy=copy,
-                params=params,
-                size=len(data),
-                sha256=hashlib.sha256(data).hexdigest(),
-                source_sha256=sample.sha256,
-            )
-            yield _File(name, data, line)
-
-    def _commit(self, row: Row, batch: list[_File], result: UnitResult) -> str | None:
-        """Write a batch and empty it; the reason why a file of it could not be made."""
-        if not batch:
-            return None
-        refused = put_files(self._job.output, row.source.folder, [(file.name, file.data) for file in batch])
-        result.made += [(row.place(file.name), file.line) for file in batch if file.name not in refused]
-        batch.clear()
+    def _commit(self, row: Row, files: list[_File], result: UnitResult) -> str | None:
+        """Write some files; the reason why one of them could not be."""
+        refused = put_files(self._job.output, row.source.folder, [(name, data) for name, data, _ in files])
+        place = row.place("")
+        result.made += [(place + name, line) for name, _, line in files if name not in refused]
         if not refused:
             return None
         others = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
@@ -161,7 +161,7 @@ def _original(row: Row, sample: Sample) -> _File:
         sha256=sample.sha256,
         source_sha256=sample.sha256,
     )
-    return _File(row.source.name, data, line)
+    return row.source.name, data, line
 
 
 class _Samples:

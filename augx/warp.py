@@ -12,9 +12,8 @@ from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+Array = np.ndarray[Any, Any]
 
 Border = Literal["nearest", "constant", "reflect", "reflect101", "wrap"]
 Interpolation = Literal["nearest", "linear", "cubic", "lanczos"]

@@ -7,7 +7,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from augx.errors import SourceError
 
@@ -33,7 +32,7 @@ FORMATS = {
 }
 
 
-def encode(image: npt.NDArray[Any], name: str, quality: int) -> bytes:
+def encode(image: np.ndarray[Any, Any], name: str, quality: int) -> bytes:
     """The picture as a file of the format ``name``; alpha that the format can't hold is laid on white.
 
     Raises ``SourceError`` rather than lose bits or pixels.
@@ -54,6 +53,6 @@ def encode(image: npt.NDArray[Any], name: str, quality: int) -> bytes:
     return data.tobytes()
 
 
-def _on_white(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _on_white(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     alpha = image[:, :, 3:].astype(np.uint16)
     return ((image[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

@@ -136,7 +136,7 @@ class TestSignals:
         assert augx(*[*args, "--output", "once"]).returncode == 0
         assert tree(tmp_path / "out") == tree(tmp_path / "once")
 
-    @pytest.mark.parametrize("engine", ["threads", "processes"])
+    @pytest.mark.parametrize("engine", ["auto", "threads", "processes"])
     def test_kill_9_leaves_nothing_torn_and_no_one_behind(self, augx: Run, tmp_path: Path, engine: str) -> None:
         args = ["generate", "--image", CAT, "--total", "200", "--output", "out", "--engine", engine, "--paths"]
         process = start(*args, cwd=tmp_path)
@@ -257,7 +257,9 @@ def as_nobody(tmp_path: Path, *args: str) -> subprocess.CompletedProcess[bytes]:
     )
     code += f"os.getuid() or (os.setgroups([]), os.setgid({NOBODY}), os.setuid({NOBODY}))\nmain()"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run([sys.executable, "-c", code, *args], cwd=tmp_path, env=environment, capture_output=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code, *args, "--jobs", "1"], cwd=tmp_path, env=environment, capture_output=True, check=False
+    )
 
 
 @pytest.fixture

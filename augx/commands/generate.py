@@ -40,7 +40,7 @@ _COUNT = click.IntRange(min=1)
 @click.option("--quality", type=int, help="Of jpg and webp, 1 to 100.  [default: 95]")
 @click.option("--size", metavar="WxH", help="Size of the copies in pixels.  [default: the source's]")
 @click.option("--jobs", type=_COUNT, help="Workers.  [default: one a core]")
-@click.option("--engine", type=click.Choice(["threads", "processes"]), default="threads", show_default=True, help="What workers are.")
+@click.option("--engine", type=click.Choice(["auto", "threads", "processes"]), default="auto", show_default=True, help="What workers are.")
 @click.option("--on-error", type=click.Choice(["skip", "stop"]), default="skip", show_default=True, help="What to do about a bad source.")
 @click.option("--max-pixels", type=_COUNT, default=100_000_000, show_default=True, help="Refuse larger sources.")
 @click.option("--overwrite", is_flag=True, help="Replace the set that the output holds (only files that augx made).")
@@ -134,14 +134,21 @@ def _run(plan: Plan, spec: Any, root: str, input_root: str | None, options: dict
 
 @contextlib.contextmanager
 def _progress(plan: Plan, options: dict[str, Any]) -> Iterator[Callable[[Sequence[str]], None]]:
+    def write_paths(paths: Sequence[str]) -> None:
+        if options["paths"]:
+            _write_out(b"".join(os.fsencode(path) + b"\n" for path in paths))
+
+    if options["quiet"] or not sys.stderr.isatty():
+        yield write_paths
+        return
     from tqdm import tqdm
 
-    with tqdm(total=plan.files, unit=" pictures", disable=True if options["quiet"] else None, file=sys.stderr) as bar:
+    tqdm.monitor_interval = 0  # its thread would keep the workers from being forked
+    with tqdm(total=plan.files, unit=" pictures") as bar:
 
         def on_commit(paths: Sequence[str]) -> None:
             bar.update(len(paths))
-            if options["paths"]:
-                _write_out(b"".join(os.fsencode(path) + b"\n" for path in paths))
+            write_paths(paths)
 
         yield on_commit
 

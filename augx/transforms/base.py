@@ -10,12 +10,11 @@ import re
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from augx.ranges import Quantity, fault, shown
 
-Array = npt.NDArray[Any]
+Array = np.ndarray[Any, Any]
 Params = dict[str, Array]
 """Drawn values by name: one array of n values each, for n copies."""
 
@@ -36,7 +35,7 @@ def register(cls: type[T]) -> type[T]:
 class Node(BaseModel):
     """A mapping of a spec: frozen, and strict about its keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Transform(Node):

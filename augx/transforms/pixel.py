@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from statistics import NormalDist
 from typing import Annotated, Any
 
 import cv2
@@ -18,6 +17,8 @@ from augx.transforms.base import Array, Params, Pixel, noise_seed, register, sca
 @cache
 def _normal_quantiles() -> Array:
     """The standard normal's quantiles at the middles of 65,536 equal steps (cut at 4.3 sigma), symmetric to the bit."""
+    from statistics import NormalDist
+
     half = np.array([NormalDist().inv_cdf((i + 0.5) / 65536) for i in range(32768)], np.float32)
     return np.concatenate([half, -half[::-1]])
 
