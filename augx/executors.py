@@ -105,25 +105,26 @@ class Processes(Generic[U, R]):
         from concurrent.futures import BrokenExecutor
 
         pool = self._pool(self._jobs)
-        window: deque[tuple[U, Future[R]]] = deque()
+        window: deque[tuple[U, Future[R] | None]] = deque()
         source = iter(units)
         try:
             while True:
-                while len(window) <= 2 * self._jobs and not self._stop.is_set():
-                    unit = next(source, None)
-                    if unit is None:
-                        break
-                    window.append((unit, pool.submit(_call, unit)))
-                if not window:
-                    return
                 try:
+                    while len(window) <= 2 * self._jobs and not self._stop.is_set():
+                        unit = next(source, None)
+                        if unit is None:
+                            break
+                        window.append((unit, None))  # a pool may break while it takes a unit
+                        window[-1] = unit, pool.submit(_call, unit)
+                    if not window:
+                        return
                     result = self._result(window[0][1])
                 except BrokenExecutor:
                     pool.shutdown()
-                    suspects = [unit for unit, _ in window]
-                    window.clear()
-                    for unit in suspects:
-                        yield self._alone(unit)
+                    suspects, window = window, deque()
+                    for unit, future in suspects:
+                        whole = future is not None and future.done() and not future.exception()
+                        yield self._result(future) if whole else self._alone(unit)
                     pool = self._pool(self._jobs)
                     continue
                 window.popleft()
@@ -151,9 +152,10 @@ class Processes(Generic[U, R]):
             except BrokenExecutor:
                 return self._lost(unit)
 
-    def _result(self, future: Future[R]) -> R:
+    def _result(self, future: Future[R] | None) -> R:
         from concurrent.futures import wait
 
+        assert future is not None
         while not wait([future], timeout=0.1).done:
             if self._stop.is_set():  # a handler can't reach the workers; whoever waits for them can
                 self._flag.value = 1
