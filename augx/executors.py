@@ -1,6 +1,11 @@
 """Run one function over many units, results in order: in this thread, in threads, or in processes.
 
-DEFAULT
+OpenCV gives the GIL up while it computes, so threads share one decoded source and start at once. But between two calls
+stands Python, and the smaller a picture, the more workers wait there for each other. Measured on two cores, whole runs,
+threads against forked processes: 20,000 copies of 64x64 2.4 to 1.6 s, 8,000 of 128x128 1.48 to 1.23 s, 4,000 of 224x224
+1.51 to 1.43 s, 1,200 of 640x480 2.10 to 2.17 s. ``auto`` takes processes below that point, which grows with the workers,
+and threads above it, and wherever forking is not sound. (Starting a new Python for each worker, "spawn", takes 0.4 s.)
+A decoder that crashes costs one source in processes, and the run in threads.
 """
 
 from __future__ import annotations
@@ -46,6 +51,11 @@ def can_fork() -> bool:
         return sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1
     except OSError:
         return False
+
+
+def processes_serve(jobs: int, pixels: int) -> bool:
+    """Whether copies of this size are so small that ``jobs`` threads would wait for each other's Python."""
+    return jobs > 1 and pixels < 50_000 * jobs
 
 
 def in_threads(run: Callable[[U], R], units: Iterable[U], jobs: int, stop: Stop) -> Iterator[R]:

@@ -16,12 +16,13 @@ import numpy as np
 from augx import __version__
 from augx.decode import MAX_PIXELS
 from augx.errors import OutputError, SourceError, WriteError, printable
-from augx.executors import Engine, Processes, Stop, available_cores, can_fork, in_threads
+from augx.executors import Engine, Processes, Stop, available_cores, can_fork, in_threads, processes_serve
 from augx.files import sweep
+from augx.headers import read_header
 from augx.manifest import Listed, Manifest, read_run, write_run
 from augx.output import check_apart, check_no_foreign, check_same_set, check_sources, check_surplus
 from augx.plan import Plan, Unit, plan_copies
-from augx.sources import class_tree, named_images
+from augx.sources import class_tree, named_images, read_bytes
 from augx.spec import Spec, load_spec
 from augx.unit import Failure, Job, UnitResult, Worker, make_run_unit
 
@@ -181,9 +182,20 @@ def _results(
     job = Job(spec, root, options.max_pixels)
     # Small enough that no worker waits long for the last one, large enough that a unit's draws cost nothing.
     units = plan.units(listed, min(64, max(4, files // (32 * jobs))))
-    if options.engine == "processes" or (options.engine == "auto" and jobs > 1 and can_fork()):
+    if options.engine == "processes" or (options.engine == "auto" and can_fork() and processes_serve(jobs, _copy_pixels(plan, spec))):
         return Processes(make_run_unit, job, jobs, stop, _lost, private=[manifest.descriptor]).run(units)
     return in_threads(Worker(job, stop, sources=jobs + 1).run_unit, units, jobs, stop)
+
+
+def _copy_pixels(plan: Plan, spec: Spec) -> int:
+    """Pixels of a copy, by the spec or by the first source that has a size."""
+    if spec.output.size is not None:
+        return spec.output.size[0] * spec.output.size[1]
+    for row in plan.rows:
+        with contextlib.suppress(SourceError):
+            header = read_header(read_bytes(row.source.path))
+            return header.width * header.height
+    return 0
 
 
 def _lost(unit: Unit) -> UnitResult:
