@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -25,6 +26,7 @@ def main() -> None:
     """Run the command line; whatever happens, the user reads one line a mistake and never a traceback."""
     _open_standard_streams()
     # The matrices here are 3x3: NumPy's pool of threads would only be in the way of forking.
+    gc.disable()  # importing makes many objects and no garbage; a command turns it on before it works
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or it looks through every installed package for them
     try:

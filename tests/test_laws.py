@@ -207,6 +207,18 @@ def test_all_geometry_is_one_resample(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(calls) == 7
 
 
+@pytest.mark.parametrize("interpolation", ["nearest", "linear", "cubic", "lanczos"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("target", [None, [9, 7]], ids=["same size", "shrunk"])
+def test_a_channel_is_warped_as_if_it_were_alone(interpolation: str, dtype: type, target: list[int] | None) -> None:
+    image = picture(dtype=dtype)
+    canvas = {"interpolation": interpolation, "border": "constant", "border_value": [50, 50, 50]}
+    spec = load_spec({"warp": {"rotate": 30, "zoom": 0.2, **canvas}, "output": {} if target is None else {"size": target}})
+    together = make(spec, image)
+    for channel in range(3):
+        assert equal([copy[:, :, channel] for copy in together], make(spec, np.ascontiguousarray(image[:, :, channel])))
+
+
 def test_there_and_back_again_loses_nothing() -> None:
     """What two resamples would blur and crop, one leaves alone: a shift out of the picture and back, with more between."""
     image = picture()

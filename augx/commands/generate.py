@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import re
@@ -78,6 +79,8 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
     if options["dry_run"]:
         _print_plan(plan, root, options["as_json"])
         return
+    gc.freeze()
+    gc.enable()
     with _Signals() as signals:
         report = _run(plan, spec, root, input_root, options, signals.stop)
     _print_report(report, plan, options, signals.number)
