@@ -64,3 +64,12 @@ def _upright(image: np.ndarray[Any, Any], orientation: int) -> np.ndarray[Any, A
     if orientation in (2, 3, 6, 7):
         image = image[:, ::-1]
     return np.ascontiguousarray(image)
+
+
+def on_white(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The picture without its alpha, laid on white; before any warp or blur, or hidden colours would bleed into visible ones."""
+    if image.ndim == 2 or image.shape[2] == 3:
+        return image
+    top = np.iinfo(image.dtype).max
+    alpha = image[:, :, 3:].astype(np.uint64)
+    return ((image[:, :, :3] * alpha + top * (top - alpha) + top // 2) // top).astype(image.dtype)

@@ -66,7 +66,7 @@ def expand_dataset(
     output: Paths,
     *,
     input: Paths | None = None,
-    images: Sequence[Paths] = (),
+    images: Paths | Sequence[Paths] = (),
     label: str | None = None,
     spec: Spec | str | Path | Mapping[str, Any] = "tutorial",
     total: int | None = None,
@@ -84,6 +84,7 @@ def expand_dataset(
     ``on_commit`` gets the paths of files as they are committed. Bad sources are in the report; raises ``SpecError``,
     ``PlanError`` and ``OutputError`` before anything is written, ``WriteError`` when the output can't take more.
     """
+    images = [images] if isinstance(images, str | os.PathLike) else images
     spec = spec if isinstance(spec, Spec) else load_spec(spec)
     sources = class_tree(input) if input is not None else named_images(images, label or "")
     plan = plan_copies(sources, spec, total=total, copies=copies, per_class=per_class, originals=originals)
@@ -155,7 +156,7 @@ class _Run:
                 if result.failures and self._on_error == "stop":
                     stop.set()
                     first = result.failures[0]
-                    raise SourceError(f"{printable(first.source)}: {first.reason} (stopped by --on-error stop)")
+                    raise SourceError(f"{printable(first.source)}: {first.reason} (stopped by --on-error stop; what is made stays)")
 
     def _commit(self, result: UnitResult) -> None:
         self._manifest.append([line for file, line in result.made if self._listed.gone.get(file) != line])

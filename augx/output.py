@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from augx.errors import OutputError, SourceError, printable
@@ -50,13 +51,24 @@ def check_no_foreign(plan: Plan, root: str) -> None:
 
 def check_same_set(recorded: dict[str, Any], spec: Spec, root: str) -> None:
     """A set is made with one spec and one seed."""
-    for what, ours in (("spec_hash", spec.hash), ("seed", spec.seed)):
-        if recorded[what] != ours:
-            name, found, new = (what.split("_")[0], str(recorded[what])[:12], str(ours)[:12])
-            raise OutputError(
-                f"{printable(root)}: holds a set made with another {name} ({found}, now {new}); "
-                "choose another --output, or --overwrite to replace that set"
-            )
+    if (recorded["spec_hash"], recorded["seed"]) == (spec.hash, spec.seed):
+        return
+    differences = ", ".join(_differences(recorded.get("spec"), spec.canonical(), "")) or "spec"
+    raise OutputError(
+        f"{printable(root)}: holds a set made with another spec or seed ({differences}); "
+        "choose another --output, or --overwrite to replace that set"
+    )
+
+
+def _differences(old: Any, new: Any, key: str) -> Iterator[str]:
+    """Each setting that differs between two canonical specs, with what it was and is."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in dict.fromkeys([*old, *new]):
+            yield from _differences(old.get(name), new.get(name), f"{key}.{name}".lstrip("."))
+        if list(old) != list(new) and old.keys() == new.keys():
+            yield f"the order of {key}"
+    elif old != new:
+        yield printable(f"{key}: {'default' if old is None else old}, now {'default' if new is None else new}")
 
 
 def check_surplus(plan: Plan, listed: Listed, root: str) -> None:

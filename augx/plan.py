@@ -141,8 +141,8 @@ def plan_copies(
     if len(chosen) != 1:
         raise PlanError(f"say how many copies, by exactly one of --total, --copies, --per-class; found {' and '.join(chosen) or 'none'}")
     ((name, n),) = chosen.items()
-    if n < 1:
-        raise PlanError(f"{name} {n}: at least 1")
+    if type(n) is not int or n < 1:
+        raise PlanError(f"{name} {n}: expected a whole number, at least 1")
     if total is not None:
         counts = _spread(total, _in_turn(sources))
     elif copies is not None:

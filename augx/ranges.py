@@ -182,7 +182,11 @@ class Quantity:
         if spread < 0:
             raise fault(f"a single number is a spread about {self.neutral:g} and can't be negative: {shown(value)}; write [low, high]")
         low = self.neutral if self.neutral == self.low else self.neutral - spread
-        return self._inside(Uniform(float(low), self.neutral + spread))
+        try:
+            return self._inside(Uniform(float(low), self.neutral + spread))
+        except PydanticCustomError as error:
+            means = f"{shown(value)} means [{low:g}, {self.neutral + spread:g}]; or write [low, high], or {{fixed: {shown(value)}}}"
+            raise fault(f"{error.message()} (a single number is a spread: {means})") from None
 
     def _form(self, value: dict[str, Any]) -> Range:
         match value:

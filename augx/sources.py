@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from augx.decode import MAX_PIXELS, decode
+from augx.decode import MAX_PIXELS, decode, on_white
 from augx.errors import PlanError, SourceError, printable
 from augx.headers import read_header
 from augx.sample import Sample
@@ -134,7 +134,8 @@ def stored_bits(path: str) -> int:
     return 8
 
 
-def load(source: Source, max_pixels: int = MAX_PIXELS) -> Sample:
-    """The source, read and decoded whole; raises ``SourceError`` with the reason."""
+def load(source: Source, max_pixels: int = MAX_PIXELS, *, flat: bool = False) -> Sample:
+    """The source, read and decoded whole; ``flat`` lays alpha on white. Raises ``SourceError`` with the reason."""
     data = read_bytes(source.path)
-    return Sample(source.key, hashlib.sha256(data).hexdigest(), Levels(decode(data, max_pixels)))
+    image = decode(data, max_pixels)
+    return Sample(source.key, hashlib.sha256(data).hexdigest(), Levels(on_white(image) if flat else image))

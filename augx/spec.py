@@ -251,6 +251,8 @@ def _worded(name: str, positions: Mapping[tuple[str | int, ...], tuple[int, int]
         case "extra_forbidden":
             allowed = _allowed(error["loc"][:-1])
             last = str(error["loc"][-1])
+            if last in TRANSFORMS and TRANSFORMS[last].section not in error["loc"]:
+                allowed = [f"{last} under {TRANSFORMS[last].section}", *allowed]
             what = f"unknown key{_nearest(last, allowed)}; allowed: {', '.join(allowed)}"
         case "missing":
             what = "missing"

@@ -23,7 +23,7 @@ from augx.recipe import CopyParams, Recipe, apply, draw, recipes
 from augx.sample import Sample
 from augx.sources import Source, load, read_bytes
 from augx.spec import Spec
-from augx.writers import encode
+from augx.writers import FORMATS, encode
 
 # Copies are computed and written in batches, so that one thread computes while another has the folder.
 _BATCH_FILES = 16
@@ -89,7 +89,7 @@ class Worker:
         row, before = segment.row, len(result.made)
         reason = None
         try:
-            sample = self._samples.get(row.source)
+            sample = self._samples.get(row.source, flat=not FORMATS[row.format].alpha)
             if segment.original:
                 reason = self._commit(row, [_original(row, sample)], result)
             for batch in self._batches(segment, sample):
@@ -172,7 +172,7 @@ class _Samples:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, source: Source) -> Sample:
+    def get(self, source: Source, *, flat: bool) -> Sample:
         """The decoded source; raises its ``SourceError`` each time it is asked for."""
         with self._lock:
             entry = self._entries.setdefault(source.path, _Entry())
@@ -182,7 +182,7 @@ class _Samples:
         with entry.lock:
             if entry.found is None:
                 try:
-                    entry.found = load(source, self._max_pixels)
+                    entry.found = load(source, self._max_pixels, flat=flat)
                 except SourceError as error:
                     entry.found = error
         if isinstance(entry.found, SourceError):

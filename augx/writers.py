@@ -33,17 +33,14 @@ FORMATS = {
 
 
 def encode(image: np.ndarray[Any, Any], name: str, quality: int) -> bytes:
-    """The picture as a file of the format ``name``; alpha that the format can't hold is laid on white.
-
-    Raises ``SourceError`` rather than lose bits or pixels.
-    """
+    """The picture as a file of the format ``name``; raises ``SourceError`` rather than lose bits, alpha or pixels."""
     target = FORMATS[name]
     if image.dtype != np.uint8 and not target.deep:
         raise SourceError(f"16 bits a channel, which {name} can't hold; use --format png or tiff")
     if max(image.shape[:2]) > target.max_side:
         raise SourceError(f"a copy has {image.shape[1]}x{image.shape[0]} pixels, {name} holds at most {target.max_side} a side; use --size")
     if image.ndim == 3 and image.shape[2] == 4 and not target.alpha:
-        image = _on_white(image)
+        raise SourceError(f"an alpha channel, which {name} can't hold; lay the picture on a colour first")
     try:
         done, data = cv2.imencode(target.extension, image, [target.quality, quality] if target.quality is not None else [])
     except cv2.error as error:
@@ -51,8 +48,3 @@ def encode(image: np.ndarray[Any, Any], name: str, quality: int) -> bytes:
     if not done:
         raise SourceError(f"OpenCV can't encode a copy as {name}")
     return data.tobytes()
-
-
-def _on_white(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    alpha = image[:, :, 3:].astype(np.uint16)
-    return ((image[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

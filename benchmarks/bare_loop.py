@@ -1,4 +1,4 @@
-"""``bare_loop.py PHOTO OUTPUT COPIES THREADS``: the least that anything written with cv2 must do for the same copies.
+"""``bare_loop.py PHOTO OUTPUT COPIES THREADS``: the same copies with cv2 and nothing around it.
 
 Warp, encode, write, on as many threads as augx has, and nothing else: no spec, no reproducible draws, no hash, no record,
 no resuming, and a kill leaves half a file. What augx takes longer than this is the price of all that.

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from augx.executors import Stop
     from augx.expand import Report
     from augx.plan import Plan
+    from augx.spec import Spec
 
+_SHORT = (("seed", "seed"), ("output.format", "format_"), ("output.quality", "quality"))
 _COUNT = click.IntRange(min=1)
 
 
@@ -44,7 +46,7 @@ _COUNT = click.IntRange(min=1)
 @click.option("--engine", type=click.Choice(["auto", "threads", "processes"]), default="auto", show_default=True, help="What workers are.")
 @click.option("--on-error", type=click.Choice(["skip", "stop"]), default="skip", show_default=True, help="What to do about a bad source.")
 @click.option("--max-pixels", type=_COUNT, default=100_000_000, show_default=True, help="Refuse larger sources.")
-@click.option("--overwrite", is_flag=True, help="Replace the set that the output holds (only files that augx made).")
+@click.option("--overwrite", is_flag=True, help="Replace the set that the output holds (the files listed in its manifest).")
 @click.option("--dry-run", is_flag=True, help="Print the plan and touch nothing.")
 @click.option("--paths", is_flag=True, help="Print the path of each file as it is written.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
@@ -65,9 +67,9 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
         raise click.UsageError("--label goes with --image; with --input the folders are the labels")
     if input_root is not None and output is None:
         raise click.UsageError("--input needs --output DIR")
-    from augx import class_tree, load_spec, named_images, plan_copies
+    from augx import class_tree, named_images, plan_copies
 
-    spec = load_spec(options["spec"], _overrides(options))
+    spec = _load_spec(options)
     if label is None and output is not None:
         label = ""  # straight into --output
     sources = named_images(images, label) if images else class_tree(input_root or "")
@@ -90,18 +92,23 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
         raise click.exceptions.Exit(1)
 
 
-def _overrides(options: dict[str, Any]) -> list[str]:
-    """--set, and the options that stand for a --set of their own."""
-    overrides = list(options["overrides"])
-    for key, name in (("seed", "seed"), ("output.format", "format_"), ("output.quality", "quality")):
-        if options[name] is not None:
-            overrides.append(f"{key}={options[name]}")
+def _load_spec(options: dict[str, Any]) -> Spec:
+    """The spec with --set, and with the options that stand for a --set of their own; errors name the option as it was typed."""
+    from augx import SpecError, load_spec
+
+    typed = {f"{key}={options[name]}": f"--{name.rstrip('_')} {options[name]}" for key, name in _SHORT if options[name] is not None}
     if options["size"] is not None:
         match = re.fullmatch(r"(\d+)[xX](\d+)", options["size"])
         if not match:
             raise click.UsageError(f"--size {options['size']!r}: write WIDTHxHEIGHT, for example 224x224")
-        overrides.append(f"output.size=[{int(match[1])}, {int(match[2])}]")
-    return overrides
+        typed[f"output.size=[{int(match[1])}, {int(match[2])}]"] = f"--size {options['size']}"
+    try:
+        return load_spec(options["spec"], [*options["overrides"], *typed])
+    except SpecError as error:
+        problems = error.problems
+        for key, option in typed.items():
+            problems = [problem.replace(f"--set {key}:", f"{option}:") for problem in problems]
+        raise SpecError(problems) from None
 
 
 class _Signals:
