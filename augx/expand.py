@@ -20,7 +20,7 @@ from augx.executors import Engine, Processes, Stop, available_cores, can_fork, i
 from augx.files import sweep
 from augx.headers import read_header
 from augx.manifest import Listed, Manifest, read_run, write_run
-from augx.output import check_apart, check_no_foreign, check_same_set, check_sources, check_surplus
+from augx.output import check_apart, check_no_foreign, check_same_set, check_sources, check_surplus, count_listed
 from augx.plan import Plan, Unit, plan_copies
 from augx.sources import class_tree, named_images, read_bytes
 from augx.spec import Spec, load_spec
@@ -123,7 +123,7 @@ def run_plan(
         check_surplus(plan, listed, root)
         check_sources(plan, listed)
         write_run(root, _run_fields(plan, spec, "running", ()))
-        kept = _count_listed(plan, listed)
+        kept = count_listed(plan, listed)
         run = _Run(manifest, listed, root, on_commit or (lambda paths: None), options.on_error)
         state = "stopped"
         try:
@@ -236,9 +236,3 @@ def _run_fields(plan: Plan, spec: Spec, state: str, failures: Any) -> dict[str, 
         "cpu": cv2.getCPUFeaturesLine(),
     }
     return fields if state == "complete" else {**fields, "boot": _boot()}
-
-
-def _count_listed(plan: Plan, listed: Listed) -> int:
-    stems = (listed.copies.get(row.place(row.stem) + row.extension) for row in plan.rows)
-    originals = sum(row.place(row.source.name) in listed.originals for row in plan.rows) if plan.originals else 0
-    return sum(len(numbers) for numbers in stems if numbers) + originals

@@ -91,17 +91,21 @@ def copy_line(**fields: Any) -> str:
 
 
 class Manifest:
-    """An output's manifest, open and locked for one run. Use as a context manager."""
+    """An output's manifest, open and locked for one run, or only to be looked at. Use as a context manager."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, look_only: bool = False) -> None:
         self._root = root
         self._path = os.path.join(root, MANIFEST)
+        self._look_only = look_only
         try:
-            with open_folder(root, "") as folder:
-                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+            with open_folder(root, "", create=not look_only) as folder:
+                flags = os.O_RDONLY if look_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
+                flags |= os.O_NOFOLLOW | os.O_CLOEXEC
                 self.descriptor = os.open(MANIFEST, flags, 0o666, dir_fd=folder)
         except OSError as error:
             raise OutputError(f"{printable(root)}: can't write to this output: {error.strerror}; choose another --output") from None
+        if look_only:
+            return
         try:
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -129,7 +133,8 @@ class Manifest:
                 whole += len(line)
         if len(line) == _MAX_LINE:
             self._damaged(number)
-        os.ftruncate(self.descriptor, whole)
+        if not self._look_only:
+            os.ftruncate(self.descriptor, whole)
 
     def _fields(self, line: bytes, number: int) -> dict[str, Any]:
         try:
@@ -176,7 +181,7 @@ class Manifest:
                 with open(path, "rb") as stream:
                     if hashlib.sha256(stream.read()).hexdigest() == digest:
                         return True
-            if digest is not None or found == 0:
+            if not self._look_only and (digest is not None or found == 0):
                 os.unlink(path)  # a power cut leaves files that are named and empty, or torn
         except OSError:
             pass

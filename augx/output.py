@@ -9,10 +9,34 @@ from typing import Any
 
 from augx.errors import OutputError, SourceError, printable
 from augx.files import open_folder
-from augx.manifest import Listed
+from augx.manifest import MANIFEST, Listed, Manifest, read_run
 from augx.plan import COPY_NAME, Plan
 from augx.sources import read_bytes
 from augx.spec import Spec
+
+
+def look(plan: Plan, spec: Spec, root: str, input: str | os.PathLike[str] | None = None) -> int:
+    """Every check of a run without ``--overwrite``, touching nothing; how many files of the plan are there already."""
+    check_apart(plan, root, input)
+    recorded = read_run(root)
+    if recorded is None:
+        check_no_foreign(plan, root)
+        return 0
+    check_same_set(recorded, spec, root)
+    if not os.path.exists(os.path.join(root, MANIFEST)):
+        return 0
+    with Manifest(root, look_only=True) as manifest:
+        listed = manifest.listed(verify=False)
+    check_surplus(plan, listed, root)
+    check_sources(plan, listed)
+    return count_listed(plan, listed)
+
+
+def count_listed(plan: Plan, listed: Listed) -> int:
+    """Files of the plan that are there."""
+    stems = (listed.copies.get(row.place(row.stem) + row.extension) for row in plan.rows)
+    originals = sum(row.place(row.source.name) in listed.originals for row in plan.rows) if plan.originals else 0
+    return sum(len(numbers) for numbers in stems if numbers) + originals
 
 
 def check_apart(plan: Plan, root: str, input: str | os.PathLike[str] | None) -> None:

@@ -427,6 +427,19 @@ class TestPixels:
         copy = self.one_copy(tmp_path, write_picture(tmp_path / "a.png", image), format=fmt)
         assert copy.shape == (16, 16, 3) and (copy[:, :8] < 5).all() and (copy[:, 8:] > 250).all()
 
+    @pytest.mark.parametrize("fmt", ["jpg", "bmp"])
+    def test_hidden_colours_do_not_bleed(self, tmp_path: Path, fmt: str) -> None:
+        """A green disc on red that is fully transparent: no red anywhere, however it is warped and blurred."""
+        image = np.zeros((64, 64, 4), np.uint8)
+        image[:, :, 2] = 255
+        cv2.circle(image, (32, 32), 20, (0, 255, 0, 255), -1)
+        spec = {"warp": {"rotate": 40, "zoom": 0.2}, "then": [{"blur": {"sigma": {"fixed": 2}}}], "output": {"format": fmt, "quality": 100}}
+        expand_dataset(tmp_path / "out", images=[write_picture(tmp_path / "a.png", image)], spec=spec, total=3)
+        for data in pictures(tmp_path / "out").values():
+            copy = decode(data).astype(int)
+            # From white to green, red and blue fall together.
+            assert np.abs(copy[:, :, 2] - copy[:, :, 0]).max() <= (0 if fmt == "bmp" else 40)
+
     def test_alpha_stays_in_webp(self, tmp_path: Path) -> None:
         image = picture(channels=4)
         copy = self.one_copy(tmp_path, write_picture(tmp_path / "a.png", image), format="webp")

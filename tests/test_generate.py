@@ -99,6 +99,31 @@ class TestStreams:
         plan = json.loads(done.stdout)
         assert plan["copies"] == 20 and plan["classes"]["dogs"] == {"sources": 2, "copies": 8, "files": 8}
 
+    def test_dry_run_refuses_what_the_run_would_and_knows_what_is_there(self, augx: Run, class_folders: Path, tmp_path: Path) -> None:
+        common = ["generate", "--input", "photos"]
+        assert augx(*common, "--output", "out", "--copies", "3").returncode == 0
+        before = tree(tmp_path)
+        grown = augx(*common, "--output", "out", "--copies", "5", "--dry-run")
+        assert grown.returncode == 0 and b"15 are there already, 10 to make" in grown.stdout
+        for words, args in {
+            b"inside --input": ["--output", "photos/x", "--copies", "1"],
+            b"more than the 1 of this plan": ["--output", "out", "--copies", "1"],
+            b"(seed: 0, now 8)": ["--output", "out", "--copies", "3", "--seed", "8"],
+            b"(warp.shear.p: default, now 0.5, output: default": [*"--output out --copies 3 --quality 9 --set warp.shear.p=0.5".split()],
+                "--output",
+                "out",
+                "--copies",
+                "3",
+                "--format",
+                "png",
+                "--set",
+                "warp.shear.p=0.5",
+            ],
+        }.items():
+            refused = augx(*common, *args, "--dry-run")
+            assert refused.returncode == 2 and words in refused.stderr and refused.stdout == b""
+        assert tree(tmp_path) == before
+
     def test_a_reader_that_goes_away_loses_no_work(self, tmp_path: Path) -> None:
         process = start("generate", "--image", CAT, "--total", "60", "--output", "out", "--paths", cwd=tmp_path)
         assert process.stdout is not None
@@ -174,7 +199,7 @@ def mistakes() -> list[object]:
         pytest.param([*image, "--spec", "tutoral"], "did you mean tutorial?", id="unknown preset"),
         pytest.param([*image, "--spec", "nope.yaml"], "nope.yaml: can't read this spec: No such file", id="missing spec"),
         pytest.param([*image, "--set", "warp.rotat=3"], "did you mean rotate?", id="set"),
-        pytest.param([*image, "--format", "gif"], "expected source, jpg, png", id="format"),
+        pytest.param([*image, "--format", "gif"], "--format gif: output.format: expected source, jpg, png", id="format"),
         pytest.param([*image, "--quality", "101"], "less than or equal to 100", id="quality"),
         pytest.param([*image, "--size", "200"], "write WIDTHxHEIGHT", id="size"),
         pytest.param([*image, "--size", "0x5"], "output.size", id="no size"),

@@ -79,7 +79,10 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
     plan = plan_copies(sources, spec, originals=options["originals"], **amount)
     root = output if output is not None else "generated_dataset"
     if options["dry_run"]:
-        _print_plan(plan, root, options["as_json"])
+        from augx.output import look
+
+        there = 0 if options["overwrite"] else look(plan, spec, root, input_root)
+        _print_plan(plan, root, there, options["as_json"])
         return
     gc.freeze()
     gc.enable()
@@ -172,13 +175,13 @@ def _write_out(data: bytes) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _print_plan(plan: Plan, root: str, as_json: bool) -> None:
+def _print_plan(plan: Plan, root: str, there: int, as_json: bool) -> None:
     from augx.errors import printable
 
     classes = plan.classes()
     if as_json:
         rows = {label: {"sources": s, "copies": c, "files": f} for label, (s, c, f) in classes.items()}
-        counts = {"sources": len(plan.rows), "copies": plan.copies, "files": plan.files}
+        counts = {"sources": len(plan.rows), "copies": plan.copies, "files": plan.files, "there": there}
         _write_out(json.dumps({"output": root, **counts, "classes": rows}).encode() + b"\n")
         return
     lines: list[tuple[object, ...]] = [("class", "sources", "copies", "files")]
@@ -186,7 +189,8 @@ def _print_plan(plan: Plan, root: str, as_json: bool) -> None:
     lines.append(("all", len(plan.rows), plan.copies, plan.files))
     width = max(len(str(line[0])) for line in lines)
     table = "".join(f"{name:<{width}}" + "".join(f"{n:>14}" for n in counts) + "\n" for name, *counts in lines)
-    _write_out(f"{table}into {printable(root)}; nothing was written (--dry-run)\n".encode())
+    left = f", {there} are there already, {plan.files - there} to make" if there else ""
+    _write_out(f"{table}into {printable(root)}{left}; nothing was written (--dry-run)\n".encode())
 
 
 def _print_report(report: Report, plan: Plan, options: dict[str, Any], signal_number: int | None) -> None:
