@@ -109,7 +109,16 @@ class TestStreams:
             b"inside --input": ["--output", "photos/x", "--copies", "1"],
             b"more than the 1 of this plan": ["--output", "out", "--copies", "1"],
             b"(seed: 0, now 8)": ["--output", "out", "--copies", "3", "--seed", "8"],
-            b"(warp.shear.p: default, now 0.5, output: default": [*"--output out --copies 3 --quality 9 --set warp.shear.p=0.5".split()],
+            b"(warp.shear.p: default, now 0.5, output: default": [
+                "--output",
+                "out",
+                "--copies",
+                "3",
+                "--quality",
+                "9",
+                "--set",
+                "warp.shear.p=0.5",
+            ],
         }.items():
             refused = augx(*common, *args, "--dry-run")
             assert refused.returncode == 2 and words in refused.stderr and refused.stdout == b""
