@@ -182,7 +182,7 @@ def _results(
     jobs = min(options.jobs or available_cores(), max(files, 1))
     job = Job(spec, root, options.max_pixels)
     # Small enough that no worker waits long for the last one, large enough that a unit's draws cost nothing.
-    units = plan.units(listed, min(64, max(4, files // (32 * jobs))))
+    units = plan.units(listed, min(64, max(4, files // (16 * jobs))))
     if options.engine == "processes" or (options.engine == "auto" and can_fork() and processes_serve(jobs, _copy_pixels(plan, spec))):
         return Processes(make_run_unit, job, jobs, stop, _lost, private=[manifest.descriptor]).run(units)
     return in_threads(Worker(job, stop, sources=jobs + 1).run_unit, units, jobs, stop)
