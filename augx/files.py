@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -103,7 +104,7 @@ def _existing(folder: int, name: str) -> bytes | None:
 
 def write_whole(folder: int, name: str, data: bytes) -> None:
     """Put ``data`` under ``name`` in an open folder at one stroke, in place of what was there; raises ``OSError``."""
-    temporary = f"{TEMPORARY}{os.getpid()}-{threading.get_ident()}"
+    temporary = f"{TEMPORARY}{_process_name(os.getpid())}-{threading.get_ident()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=folder)
     try:
         try:
@@ -117,6 +118,21 @@ def write_whole(folder: int, name: str, data: bytes) -> None:
         raise
 
 
+@functools.cache
+def _process_name(process: int) -> str:
+    return f"{process}-{_started(process) or 0}"
+
+
+def _started(process: int) -> str | None:
+    """When a process started, in the kernel's ticks, so that a number given out anew is told apart; None for a dead one."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
+            state, *fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if state in "ZX" else fields[18]
+
+
 def write_all(descriptor: int, data: bytes) -> None:
     """``os.write`` until all is written."""
     view = memoryview(data)
@@ -128,6 +144,6 @@ def sweep(root: str, folder: str) -> None:
     """Remove the temporary files that killed runs left in a folder; those of a living process are left alone."""
     with contextlib.suppress(OSError, OutputError), open_folder(root, folder, create=False) as descriptor:
         for name in os.listdir(descriptor):
-            process = name.removeprefix(TEMPORARY).partition("-")[0]
-            if name.startswith(TEMPORARY) and not (process.isdigit() and os.path.exists(f"/proc/{process}")):
+            process, _, rest = name.removeprefix(TEMPORARY).partition("-")
+            if name.startswith(TEMPORARY) and not (process.isdigit() and _started(int(process)) == rest.partition("-")[0]):
                 os.unlink(name, dir_fd=descriptor)

@@ -163,9 +163,21 @@ def test_temporary_files_of_a_dead_run_are_swept(class_folders: Path, tmp_path: 
     out = tmp_path / "out"
     expand(out, class_folders)
     before = tree(out)
-    (out / "cats" / ".augx-tmp-999999999-1").write_bytes(b"torn")
+    (out / "cats" / ".augx-tmp-999999999-5-1").write_bytes(b"torn")
+    # The same number, but another process: numbers are given out again.
+    (out / "cats" / f".augx-tmp-{os.getpid()}-1-1").write_bytes(b"torn")
     expand(out, class_folders)
     assert tree(out) == before
+
+
+def test_a_temporary_file_of_a_living_process_stays(class_folders: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    expand(out, class_folders)
+    started = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    theirs = out / "cats" / f".augx-tmp-{os.getpid()}-{started}-1"
+    theirs.write_bytes(b"in work")
+    expand(out, class_folders)
+    assert theirs.read_bytes() == b"in work"
 
 
 def test_a_copy_is_remade_from_its_manifest_line(class_folders: Path, tmp_path: Path) -> None:
