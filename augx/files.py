@@ -24,13 +24,7 @@ def open_folder(root: str, folder: str, create: bool = True) -> Iterator[int]:
     path = root
     descriptor = -1
     try:
-        try:
-            descriptor = os.open(root, _FOLDER)
-        except FileNotFoundError:
-            if not create:
-                raise
-            os.makedirs(root, exist_ok=True)
-            descriptor = os.open(root, _FOLDER)
+        descriptor = os.open(root, _FOLDER)  # an output that was removed is not made again behind its owner's back
         for part in filter(None, folder.split("/")):
             path = os.path.join(path, part)
             try:

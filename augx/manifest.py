@@ -98,7 +98,9 @@ class Manifest:
         self._path = os.path.join(root, MANIFEST)
         self._look_only = look_only
         try:
-            with open_folder(root, "", create=not look_only) as folder:
+            if not look_only:
+                os.makedirs(root, exist_ok=True)
+            with open_folder(root, "") as folder:
                 flags = os.O_RDONLY if look_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
                 flags |= os.O_NOFOLLOW | os.O_CLOEXEC
                 self.descriptor = os.open(MANIFEST, flags, 0o666, dir_fd=folder)
@@ -189,12 +191,20 @@ class Manifest:
 
     def append(self, lines: Sequence[str]) -> None:
         """Commit files by their lines."""
+        if not self._in_place():
+            raise WriteError(f"{printable(self._root)}: the output was removed or replaced during the run; the same command makes it anew")
         try:
             write_all(self.descriptor, "".join(f"{line}\n" for line in lines).encode("ascii"))
         except OSError as error:
             raise WriteError(
                 f"{printable(self._path)}: can't write: {error.strerror}; put that right, then the same command goes on"
             ) from None
+
+    def _in_place(self) -> bool:
+        try:
+            return os.path.samestat(os.lstat(self._path), os.fstat(self.descriptor))
+        except OSError:
+            return False
 
     def discard(self) -> None:
         """Remove every file that is listed, then the list."""

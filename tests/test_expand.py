@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -369,6 +370,21 @@ class TestFailures:
 
         with pytest.raises((OutputError, WriteError)):
             expand(out, class_folders, copies=50, options=Options(jobs=1), on_commit=vanish)
+
+    @pytest.mark.parametrize("back", [False, True], ids=["gone", "replaced"])
+    def test_an_output_that_is_removed_stops_the_run(self, class_folders: Path, tmp_path: Path, back: bool) -> None:
+        out = tmp_path / "out"
+
+        def remove(paths: object) -> None:
+            shutil.rmtree(out, ignore_errors=True)
+            if back:
+                out.mkdir()
+
+        with pytest.raises(WriteError, match=r"removed or replaced|No such file"):
+            expand(out, class_folders, copies=50, options=Options(jobs=1), on_commit=remove)
+        assert not list(tmp_path.glob("out/*/*")) or back
+        shutil.rmtree(out, ignore_errors=True)
+        assert expand(out, class_folders, copies=50).made == 250
 
 
 class TestStops:

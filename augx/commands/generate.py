@@ -63,6 +63,8 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
     """
     if bool(images) == (input_root is not None):
         raise click.UsageError("give the pictures either by --image FILE or by --input DIR" + (", not both" if images else ""))
+    if output == "":
+        raise click.UsageError("--output is empty; name a folder")
     if label is not None and not images:
         raise click.UsageError("--label goes with --image; with --input the folders are the labels")
     if input_root is not None and output is None:
