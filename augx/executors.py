@@ -18,6 +18,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from augx.errors import OutputError
+
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
 
@@ -139,8 +141,13 @@ class Processes(Generic[U, R]):
                     continue
                 window.popleft()
                 yield result
-        except BaseException:
+        except BaseException as error:
             self._flag.value = 1
+            if isinstance(error, OSError):
+                # A pool that could not start all its workers does not end those it has, and would wait for them for ever.
+                for process in list((pool._processes or {}).values()):
+                    process.kill()
+                raise OutputError(f"can't start {self._jobs} workers: {error.strerror}; use fewer --jobs, or --engine threads") from None
             raise
         finally:
             pool.shutdown(cancel_futures=True)

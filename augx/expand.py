@@ -111,14 +111,14 @@ def run_plan(
     elif not options.overwrite:
         check_same_set(recorded, spec, root)
     with Manifest(root) as manifest:
-        if recorded is None and next(manifest.entries(), None) is not None:
+        if recorded is None and os.fstat(manifest.descriptor).st_size:
             raise OutputError(f"{printable(root)}: a manifest.jsonl without its run.json; not a set of augx, choose another --output")
         for folder in {row.source.folder for row in plan.rows}:
             sweep(root, folder)
         sweep(root, "")
         if options.overwrite:
             manifest.discard()
-        crashed = recorded is not None and recorded["state"] != "complete" and recorded.get("boot") != _boot()
+        crashed = recorded is not None and recorded["state"] == "running" and recorded.get("boot") != _boot()
         listed = manifest.listed(verify=crashed)
         check_surplus(plan, listed, root)
         check_sources(plan, listed)

@@ -10,11 +10,13 @@ import fcntl
 import functools
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
 from augx.errors import OutputError, WriteError, printable
 
 TEMPORARY = ".augx-tmp-"
+_LOCK_TRIES = 400
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -68,8 +70,14 @@ def put_files(root: str, folder: str, files: Sequence[tuple[str, bytes]]) -> set
 @contextlib.contextmanager
 def _one_writer(descriptor: int) -> Iterator[None]:
     """One thread or process at a time: ext4 takes 3 to 8 times as long when two create files in one folder at once."""
-    with contextlib.suppress(OSError):  # a file system without locks is slower, not wrong
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            time.sleep(0.0005)  # bounded: the lock may be somebody else's, and it is a matter of speed alone
+        except OSError:
+            break  # a file system without locks is slower, not wrong
     try:
         yield
     finally:

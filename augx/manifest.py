@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -212,7 +213,7 @@ class Manifest:
             pass  # a damaged line is found before anything is removed
         for _, fields in self.entries():
             folder, _, name = fields["file"].rpartition("/")
-            with contextlib.suppress(FileNotFoundError), open_folder(self._root, folder, create=False) as descriptor:
+            with contextlib.suppress(FileNotFoundError, IsADirectoryError), open_folder(self._root, folder, create=False) as descriptor:
                 os.unlink(name, dir_fd=descriptor)
         os.ftruncate(self.descriptor, 0)
 
@@ -221,6 +222,8 @@ def read_run(root: str) -> dict[str, Any] | None:
     """The fields of an output's run.json; None where there is none. Raises ``OutputError`` for one that is not ours."""
     path = os.path.join(root, RUN)
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ValueError
         with open(path, "rb") as file:
             fields = json.loads(file.read())
         if not {"augx", "spec_hash", "seed", "state"} <= fields.keys():

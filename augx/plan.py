@@ -140,6 +140,8 @@ def plan_copies(
     chosen = {name: n for name, n in given.items() if n is not None}
     if len(chosen) != 1:
         raise PlanError(f"say how many copies, by exactly one of --total, --copies, --per-class; found {' and '.join(chosen) or 'none'}")
+    if not sources:
+        raise PlanError("no pictures are given")
     ((name, n),) = chosen.items()
     if type(n) is not int or n < 1:
         raise PlanError(f"{name} {n}: expected a whole number, at least 1")

@@ -33,7 +33,7 @@ Array = np.ndarray[Any, Any]
 
 def _rounded(values: Array, low: float, high: float) -> Array:
     """Values rounded to about 1e-6 of their range, in decimals, so that no math library's last bit reaches a pixel."""
-    if high <= low:
+    if high - low < 1e-12:
         return np.full_like(values, low)
     decimals = math.ceil(6 - math.log10(high - low))
     rounded: Array = np.clip(np.round(values, decimals), low, high)
@@ -88,7 +88,7 @@ class Normal:
 
         z = np.fromiter(map(NormalDist().inv_cdf, u.tolist()), np.float64, len(u))
         # The width of +-5 sd stands in for a range that has none.
-        values = np.round(self.mean + self.sd * z, math.ceil(6 - math.log10(10 * self.sd))) if self.sd else self.mean + 0 * z
+        values = np.round(self.mean + self.sd * z, math.ceil(6 - math.log10(10 * self.sd))) if self.sd > 1e-12 else self.mean + 0 * z
         clipped: Array = np.clip(values, self.low, self.high)
         return clipped
 
@@ -140,7 +140,7 @@ _FORMS = "a number, [low, high], or one of {choice: [...]}, {normal: [mean, sd]}
 
 def pick(u: Array, weights: Sequence[float]) -> Array:
     """Indices into ``weights``, drawn in proportion to them, one for each uniform."""
-    edges = np.cumsum(weights)
+    edges = np.cumsum(np.asarray(weights) / max(weights))
     indices: Array = np.minimum(np.searchsorted(edges, u * edges[-1], side="right"), len(weights) - 1)
     return indices
 
@@ -202,6 +202,8 @@ class Quantity:
                 mean, sd = self._pair(moments, "normal: [mean, sd]", ordered=False)
                 if sd < 0:
                     raise fault(f"the standard deviation can't be negative, found {sd:g}")
+                if abs(mean) > 1e6 or sd > 1e6:
+                    raise fault(f"a mean and a standard deviation may have at most 1e6, found [{mean:g}, {sd:g}]")
                 low, high = self._pair(rest.get("clip", [self.low, self.high]), "clip: [low, high]")
                 return Normal(mean, sd, low, high)
             case {"log_uniform": pair, **rest} if not rest:

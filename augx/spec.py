@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import types
@@ -179,7 +180,7 @@ def load_spec(source: str | Path | Mapping[str, Any] = "tutorial", overrides: It
     """
     if isinstance(source, Mapping):
         positions: dict[document.Path, document.Position] = {}
-        name, data = "spec", dict(source)
+        name, data = "spec", copy.deepcopy(dict(source))
     else:
         path = preset_or_file(source)
         name = str(path)

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import cv2
 
-from augx.errors import SourceError
+from augx.errors import SourceError, printable
 from augx.files import put_files
 from augx.manifest import copy_line
 from augx.plan import Row, Segment, Unit
@@ -144,7 +144,7 @@ class Worker:
         if not refused:
             return None
         others = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
-        return f"another file has the name of its copy {row.place(min(refused))}{others}; move it away and run again"
+        return f"another file has the name of its copy {printable(row.place(min(refused)))}{others}; move it away and run again"
 
 
 def _original(row: Row, sample: Sample) -> _File:

@@ -103,7 +103,7 @@ def _load_spec(options: dict[str, Any]) -> Spec:
 
     typed = {f"{key}={options[name]}": f"--{name.rstrip('_')} {options[name]}" for key, name in _SHORT if options[name] is not None}
     if options["size"] is not None:
-        match = re.fullmatch(r"(\d+)[xX](\d+)", options["size"])
+        match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", options["size"])
         if not match:
             raise click.UsageError(f"--size {options['size']!r}: write WIDTHxHEIGHT, for example 224x224")
         typed[f"output.size=[{int(match[1])}, {int(match[2])}]"] = f"--size {options['size']}"
