@@ -214,7 +214,9 @@ class Manifest:
         for _, fields in self.entries():
             folder, _, name = fields["file"].rpartition("/")
             with contextlib.suppress(FileNotFoundError, IsADirectoryError), open_folder(self._root, folder, create=False) as descriptor:
-                os.unlink(name, dir_fd=descriptor)
+                # A file of another size is no longer what augx made; it stays, and the run will name it.
+                if os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_size == fields["size"]:
+                    os.unlink(name, dir_fd=descriptor)
         os.ftruncate(self.descriptor, 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import itertools
 import json
@@ -242,6 +243,33 @@ class TestRefusals:
         expand(tmp_path / "out", class_folders, copies=1, options=Options(overwrite=True))
         assert len(pictures(tmp_path / "out")) == 5 + 1
         assert (tmp_path / "out" / "cats" / "mine.txt").read_text() == "keep"
+
+    def test_overwrite_leaves_an_edited_copy(self, class_folders: Path, tmp_path: Path) -> None:
+        expand(tmp_path / "out", class_folders, copies=2)
+        (tmp_path / "out" / "cats" / "a_00001.jpg").write_bytes(b"mine now")
+        report = expand(tmp_path / "out", class_folders, copies=2, options=Options(overwrite=True))
+        assert (report.made, report.missing) == (9, 1)
+        assert (tmp_path / "out" / "cats" / "a_00001.jpg").read_bytes() == b"mine now"
+
+    def test_a_foreign_manifest_without_a_line_end(self, class_folders: Path, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "manifest.jsonl").write_text("my notes")
+        with pytest.raises(OutputError, match=r"without its run\.json"):
+            expand(tmp_path / "out", class_folders)
+        assert (tmp_path / "out" / "manifest.jsonl").read_text() == "my notes"
+
+    def test_a_pipe_in_place_of_run_json(self, class_folders: Path, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        os.mkfifo(tmp_path / "out" / "run.json")
+        with pytest.raises(OutputError, match=r"not a run\.json"):
+            expand(tmp_path / "out", class_folders)
+
+    def test_a_lock_that_somebody_else_holds_on_a_folder(self, class_folders: Path, tmp_path: Path) -> None:
+        (tmp_path / "out" / "cats").mkdir(parents=True)
+        descriptor = os.open(tmp_path / "out" / "cats", os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        assert expand(tmp_path / "out", class_folders, copies=1).made == 5
+        os.close(descriptor)
 
     def test_fewer_copies_than_there_are(self, class_folders: Path, tmp_path: Path) -> None:
         expand(tmp_path / "out", class_folders, copies=5)

@@ -54,6 +54,12 @@ def test_range_grammar(quantity: Quantity, value: object, low: float, high: floa
     assert drawn.min() <= low + 0.01 * (high - low) and drawn.max() >= high - 0.01 * (high - low)
 
 
+@pytest.mark.parametrize("value", [[0, 1e-310], 1e-320, {"normal": [0, 1e-310]}, {"choice": [1, 2], "weights": [1e308, 1e308]}], ids=str)
+def test_extreme_ranges_draw_numbers(value: object) -> None:
+    drawn = ANGLE.parse(value).quantile(U)
+    assert np.isfinite(drawn).all() and (isinstance(value, float | list) or len(set(drawn)) in (1, 2))
+
+
 def test_quantiles_follow_their_distributions() -> None:
     normal = ANGLE.parse({"normal": [10, 5]}).quantile(U)
     assert abs(normal.mean() - 10) < 0.2 and abs(normal.std() - 5) < 0.2
