@@ -202,7 +202,14 @@ def _check_names(rows: Sequence[Row], originals: bool) -> None:
                 f"the copies of {printable(other.source.path)} and of {printable(row.source.path)} would have the same names "
                 "(also where a file system ignores case); rename one, or give them different labels"
             )
+    own_names: dict[str, Row] = {}
     for row in rows if originals else ():
+        same = own_names.setdefault(folded(row.place(row.source.name)), row)
+        if same is not row:
+            raise PlanError(
+                f"the originals {printable(same.source.path)} and {printable(row.source.path)} would have the same name "
+                "where a file system ignores case; rename one, or leave out --originals"
+            )
         match = COPY_NAME.fullmatch(row.source.name)
         other_row = match and stems.get(folded(row.place(match["stem"]) + match["extension"]))
         if match and other_row and int(match["copy"]) < other_row.copies:

@@ -94,6 +94,12 @@ def test_an_original_with_the_name_of_a_copy() -> None:
     plan_copies(sources("a.jpg", "a_00004.jpg"), SPEC, copies=4, originals=True)
 
 
+def test_originals_that_differ_in_case_alone() -> None:
+    plan_copies(sources("cat.jpg", "cat.JPG"), SPEC, copies=1)
+    with pytest.raises(PlanError, match=r"the originals .*cat\.jpg and .*cat\.JPG"):
+        plan_copies(sources("cat.jpg", "cat.JPG"), SPEC, copies=1, originals=True)
+
+
 def test_a_name_that_grows_too_long() -> None:
     plan_copies(sources("a" * 245 + ".jpg"), SPEC, copies=1)
     with pytest.raises(PlanError, match="longer than 255 bytes"):
