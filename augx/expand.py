@@ -113,7 +113,7 @@ def run_plan(
     with Manifest(root) as manifest:
         if recorded is None and os.fstat(manifest.descriptor).st_size:
             raise OutputError(f"{printable(root)}: a manifest.jsonl without its run.json; not a set of augx, choose another --output")
-        for folder in {row.source.folder for row in plan.rows}:
+        for folder in {folder for row in plan.rows for folder in (*row.folders, row.source.folder)}:
             sweep(root, folder)
         sweep(root, "")
         if options.overwrite:

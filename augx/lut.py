@@ -5,7 +5,7 @@ Curves compose in float, unclipped, and are rounded once; black is 0 and white i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import cv2
@@ -31,15 +31,31 @@ def tables(curves: Iterable[tuple[Array, Curve]], n: int, dtype: np.dtype[Any]) 
 def look_up(image: Array, table: Array) -> Array:
     """A new picture with every level of ``image`` replaced by ``table`` (channels, levels); alpha is left as it is."""
     channels = 1 if image.ndim == 2 else image.shape[2]
-    if channels == 1:
+    if len(table) == 1 and channels != 4:  # one table for all channels is the faster call
+        rows = table
+    elif channels == 1:
         rows = table[:1]
     else:
         blue_green_red = np.broadcast_to(table[::-1], (3, table.shape[1]))
         rows = blue_green_red if channels == 3 else np.vstack([blue_green_red, np.arange(table.shape[1], dtype=table.dtype)])
     if image.dtype == np.uint8:
-        if channels == 3 and len(table) == 1:
-            rows = table  # one table for all channels is the faster call
         return cv2.LUT(image, np.ascontiguousarray(rows.T).reshape(256, 1, -1))
-    if channels == 1:
+    if len(rows) == 1:
         return np.take(rows[0], image)
     return np.dstack([np.take(rows[c], image[:, :, c]) for c in range(channels)])
+
+
+def evaluate(image: Array, curves: Sequence[Curve]) -> Array:
+    """A new picture with the curves applied to the levels of a float32 ``image`` themselves, clipped to 0 and 1; alpha is left."""
+    colours = image[:, :, :3] if image.ndim == 3 and image.shape[2] == 4 else np.atleast_3d(image)
+    order = [2, 1, 0] if colours.shape[2] == 3 else list(range(colours.shape[2]))
+    x = colours[:, :, order].reshape(1, -1, len(order)).swapaxes(1, 2).astype(np.float64)
+    for curve in curves:
+        x = curve(x)
+    toned = image.copy()
+    changed = np.clip(x[0, : len(order)].T.reshape(colours.shape)[:, :, order], 0, 1)
+    if image.ndim == 2:
+        toned[:] = changed[:, :, 0]
+    else:
+        toned[:, :, : len(order)] = changed
+    return toned

@@ -72,10 +72,10 @@ class Listed:
     gone: dict[str, str] = field(default_factory=dict)
     """Lines of files that the disk no longer has, by file: made again, they are the same."""
 
-    def gaps(self, stem: str, copies: int) -> Iterator[range]:
-        """The copies of a stem below ``copies`` that are not there."""
+    def gaps(self, series: Sequence[str], copies: int) -> Iterator[range]:
+        """The copies below ``copies`` that are there in none of some series (a source's, one for each label)."""
         start = 0
-        for present in self.copies[stem].ranges() if stem in self.copies else ():
+        for present in sorted((p for one in series if one in self.copies for p in self.copies[one].ranges()), key=lambda p: p.start):
             if start < min(present.start, copies):
                 yield range(start, min(present.start, copies))
             start = present.stop

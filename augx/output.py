@@ -34,9 +34,9 @@ def look(plan: Plan, spec: Spec, root: str, input: str | os.PathLike[str] | None
 
 def count_listed(plan: Plan, listed: Listed) -> int:
     """Files of the plan that are there."""
-    stems = (listed.copies.get(row.place(row.stem) + row.extension) for row in plan.rows)
-    originals = sum(row.place(row.source.name) in listed.originals for row in plan.rows) if plan.originals else 0
-    return sum(len(numbers) for numbers in stems if numbers) + originals
+    found = (listed.copies.get(series) for row in plan.rows for series in row.series)
+    originals = sum(row.original in listed.originals for row in plan.rows) if plan.originals else 0
+    return sum(len(numbers) for numbers in found if numbers) + originals
 
 
 def check_apart(plan: Plan, root: str, input: str | os.PathLike[str] | None) -> None:
@@ -46,15 +46,15 @@ def check_apart(plan: Plan, root: str, input: str | os.PathLike[str] | None) -> 
         if os.path.commonpath([inner, outer]) == outer:
             raise OutputError(f"{printable(root)}: lies inside --input, so the copies would be sources next time; choose another --output")
     for row in plan.rows if plan.originals else ():
-        if os.path.realpath(os.path.join(root, row.place(row.source.name))) == os.path.realpath(row.source.path):
+        if os.path.realpath(os.path.join(root, row.original)) == os.path.realpath(row.source.path):
             raise OutputError(f"{printable(row.source.path)}: lies in the output already; leave out --originals or choose another --output")
 
 
 def check_no_foreign(plan: Plan, root: str) -> None:
     """In an output without a set of ours, every file that has a planned name is somebody else's."""
-    planned = {row.place(row.stem) + row.extension: row.copies for row in plan.rows}
-    originals = {row.place(row.source.name) for row in plan.rows} if plan.originals else set()
-    for folder in sorted({row.source.folder for row in plan.rows}):
+    planned = {series: row.copies for row in plan.rows for series in row.series}
+    originals = {row.original for row in plan.rows} if plan.originals else set()
+    for folder in sorted({folder for row in plan.rows for folder in (*row.folders, row.source.folder)}):
         try:
             with open_folder(root, folder, create=False) as descriptor:
                 names = os.listdir(descriptor)
@@ -98,10 +98,10 @@ def _differences(old: Any, new: Any, key: str) -> Iterator[str]:
 def check_surplus(plan: Plan, listed: Listed, root: str) -> None:
     """A plan smaller than what is there would leave files that it does not count."""
     for row in plan.rows:
-        numbers = listed.copies.get(row.place(row.stem) + row.extension)
-        if numbers and numbers.stop > row.copies:
+        stop = max((listed.copies[series].stop for series in row.series if series in listed.copies), default=0)
+        if stop > row.copies:
             raise OutputError(
-                f"{printable(root)}: holds {numbers.stop} copies of {printable(row.source.path)}, more than the {row.copies} of this plan; "
+                f"{printable(root)}: holds {stop} copies of {printable(row.source.path)}, more than the {row.copies} of this plan; "
                 "ask for more, choose another --output, or --overwrite to replace the set"
             )
 
@@ -109,7 +109,7 @@ def check_surplus(plan: Plan, listed: Listed, root: str) -> None:
 def check_sources(plan: Plan, listed: Listed) -> None:
     """A source that has copies already must be the same file still, or its set would be a mixture."""
     for row in plan.rows:
-        expected = listed.sources.get(row.place(row.stem) + row.extension)
+        expected = next((listed.sources[series] for series in row.series if series in listed.sources), None)
         if expected is None:
             continue
         try:

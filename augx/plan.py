@@ -13,10 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from augx.draws import labels
 from augx.errors import PlanError, printable
 from augx.manifest import Listed
+from augx.sections import leaves
 from augx.sources import EXTENSIONS, Source, stored_bits
 from augx.spec import Spec
+from augx.wording import nearest
 from augx.writers import FORMATS
 
 COPY_NAME = re.compile(r"(?P<stem>.+)_(?P<copy>\d{5,})(?P<extension>\.[a-z]+)", re.DOTALL)
@@ -25,33 +28,57 @@ _NAME_MAX = 255  # bytes in a file's name, on every common file system
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One source of a plan: copies 0 ... ``copies`` - 1 are written in ``format`` as ``stem``_00000.extension and so on."""
+    """One source of a plan: copies 0 ... ``copies`` - 1 are written in ``format`` as ``stem``_00000.extension and so on.
+
+    ``relabelled`` holds the labels besides the source's own that its copies may get from the spec, and how many get them.
+    """
 
     source: Source
     copies: int
     format: str
+    relabelled: tuple[tuple[str, int], ...] = ()
 
     @property
     def extension(self) -> str:
         return FORMATS[self.format].extension
 
+    def folder(self, label: str) -> str:
+        """Where copies with this label go: the source's folder, with the label in its class' place."""
+        own, folder = self.source.label, self.source.folder
+        return folder if label == own else label + folder[len(own) :]
+
+    def stem(self, label: str) -> str:
+        """The copies' name without number; every extension but ``.jpg`` stays in it, so ``a.jpg`` and ``a.png`` don't clash.
+
+        A copy that changed class says where it came from, so it does not clash with its new class' own pictures.
+        """
+        stem = self.source.name.removesuffix(".jpg")
+        return stem if label == self.source.label else f"{stem}_from_{self.source.label}"
+
     @property
-    def stem(self) -> str:
-        """The copies' name without number; every extension but ``.jpg`` stays in it, so ``a.jpg`` and ``a.png`` don't clash."""
-        return self.source.name.removesuffix(".jpg")
+    def series(self) -> tuple[str, ...]:
+        """Folder, stem and extension of the copies with each label: what the places of their files have in common."""
+        labels = (self.source.label, *(label for label, _ in self.relabelled))
+        return tuple(joined(self.folder(label), self.stem(label)) + self.extension for label in labels)
 
-    def file_name(self, copy: int) -> str:
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that its copies go to."""
+        return tuple(dict.fromkeys(one.rpartition("/")[0] for one in self.series))
+
+    @property
+    def original(self) -> str:
+        """The place of the untouched source."""
+        return joined(self.source.folder, self.source.name)
+
+    def file_name(self, copy: int, label: str) -> str:
         """The name of one copy, without its folder."""
-        return next(self.file_names(range(copy, copy + 1)))
+        return f"{self.stem(label)}_{copy:05d}{self.extension}"
 
-    def file_names(self, copies: range) -> Iterator[str]:
-        """The names of a run of copies, without their folder."""
-        stem, extension = self.stem, self.extension
-        return (f"{stem}_{copy:05d}{extension}" for copy in copies)
 
-    def place(self, name: str) -> str:
-        """A name with its folder below the output, with ``/``."""
-        return f"{self.source.folder}/{name}" if self.source.folder else name
+def joined(folder: str, name: str) -> str:
+    """A name with its folder below the output, with ``/``."""
+    return f"{folder}/{name}" if folder else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +115,14 @@ class Plan:
         return self.copies + len(self.rows) * self.originals
 
     def classes(self) -> dict[str, tuple[int, int, int]]:
-        """Sources, copies and files of each class."""
+        """Sources, copies and files of each class, after what the spec relabels."""
         found: dict[str, tuple[int, int, int]] = {}
         for row in self.rows:
-            sources, copies, files = found.get(row.source.label, (0, 0, 0))
-            found[row.source.label] = sources + 1, copies + row.copies, files + row.copies + self.originals
+            moved = sum(copies for _, copies in row.relabelled)
+            for label, more in ((row.source.label, row.copies - moved), *row.relabelled):
+                own = label == row.source.label
+                sources, copies, files = found.get(label, (0, 0, 0))
+                found[label] = sources + own, copies + more, files + more + (self.originals and own)
         return found
 
     def units(self, listed: Listed, size: int) -> Iterator[Unit]:
@@ -114,8 +144,8 @@ class Plan:
 
     def _missing(self, listed: Listed) -> Iterator[Segment]:
         for row in self.rows:
-            original = self.originals and row.place(row.source.name) not in listed.originals
-            gaps = listed.gaps(row.place(row.stem) + row.extension, row.copies)
+            original = self.originals and row.original not in listed.originals
+            gaps = listed.gaps(row.series, row.copies)
             first = next(gaps, range(0))
             if first or original:
                 yield Segment(row, first, original)
@@ -133,7 +163,8 @@ def plan_copies(
 ) -> Plan:
     """The plan for exactly one of: ``total`` copies in all, ``copies`` of each source, ``per_class`` of each class.
 
-    Shares are even: sources of one plan (or class) differ by one copy at most. Raises ``PlanError`` for names that would
+    Shares are even: sources of one plan (or class) differ by one copy at most; a class is that of the sources, before the
+    spec relabels copies. Raises ``PlanError`` for names that would
     clash, names too long, and formats that can't hold what a source has.
     """
     given = {"--total": total, "--copies": copies, "--per-class": per_class}
@@ -154,7 +185,8 @@ def plan_copies(
         for group in _by_label(sources).values():
             counts |= _spread(n, group)
     formats = [_format(source, spec) for source in sources]
-    rows = tuple(Row(source, counts[i], formats[i]) for i, source in enumerate(sources))
+    _check_classes(sources, spec)
+    rows = tuple(Row(source, counts[i], formats[i], _relabelled(source, spec, counts[i])) for i, source in enumerate(sources))
     _check_names(rows, originals)
     _check_formats(rows, spec)
     return Plan(rows, originals)
@@ -185,6 +217,28 @@ def _format(source: Source, spec: Spec) -> str:
     return own if own in FORMATS else "png"
 
 
+def _relabelled(source: Source, spec: Spec, copies: int) -> tuple[tuple[str, int], ...]:
+    """The other labels that copies of this source may get, and how many do."""
+    own = spec.of_class(source.label)
+    possible = dict.fromkeys([source.label]) if own.relabels else {}
+    for _, transform in leaves(own.nodes()) if possible else ():
+        possible |= dict.fromkeys(transform.relabel[label] for label in list(possible) if label in transform.relabel)
+    if len(possible) < 2:
+        return ()
+    counts: Counter[str] = Counter()
+    for start in range(0, copies, 65536):
+        counts.update(labels(own, source.label, source.key, range(start, min(start + 65536, copies))))
+    return tuple((label, counts[label]) for label in possible if label != source.label)
+
+
+def _check_classes(sources: Sequence[Source], spec: Spec) -> None:
+    """A class of the spec that no source has is fine (the spec may be meant for a larger set), but for a slip of the pen."""
+    known = sorted({source.label for source in sources})
+    for label in spec.classes:
+        if label not in known and nearest(label, known):
+            raise PlanError(f"the spec's classes.{printable(label)}: no source has this label{printable(nearest(label, known))}")
+
+
 def folded(path: str) -> str:
     """A path as a file system sees it that ignores case and Unicode form, as those of macOS and Windows do."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
@@ -193,25 +247,27 @@ def folded(path: str) -> str:
 def _check_names(rows: Sequence[Row], originals: bool) -> None:
     stems: dict[str, Row] = {}
     for row in rows:
-        longest = max(row.file_name(max(row.copies - 1, 0)), row.source.name, key=lambda name: len(os.fsencode(name)))
-        if len(os.fsencode(longest)) > _NAME_MAX:
-            raise PlanError(f"{printable(row.source.path)}: its copies' names would be longer than {_NAME_MAX} bytes; rename the source")
-        other = stems.setdefault(folded(row.place(row.stem) + row.extension), row)
-        if other is not row:
-            raise PlanError(
-                f"the copies of {printable(other.source.path)} and of {printable(row.source.path)} would have the same names "
-                "(also where a file system ignores case); rename one, or give them different labels"
-            )
+        for label in (row.source.label, *(label for label, _ in row.relabelled)):
+            longest = max(row.file_name(max(row.copies - 1, 0), label), row.source.name, key=lambda name: len(os.fsencode(name)))
+            if len(os.fsencode(longest)) > _NAME_MAX:
+                raise PlanError(f"{printable(row.source.path)}: its copies' names would be longer than {_NAME_MAX} bytes; rename the source")
+        for series in row.series:
+            other = stems.setdefault(folded(series), row)
+            if other is not row:
+                raise PlanError(
+                    f"the copies of {printable(other.source.path)} and of {printable(row.source.path)} would have the same names "
+                    "(also where a file system ignores case); rename one, or give them different labels"
+                )
     own_names: dict[str, Row] = {}
     for row in rows if originals else ():
-        same = own_names.setdefault(folded(row.place(row.source.name)), row)
+        same = own_names.setdefault(folded(row.original), row)
         if same is not row:
             raise PlanError(
                 f"the originals {printable(same.source.path)} and {printable(row.source.path)} would have the same name "
                 "where a file system ignores case; rename one, or leave out --originals"
             )
         match = COPY_NAME.fullmatch(row.source.name)
-        other_row = match and stems.get(folded(row.place(match["stem"]) + match["extension"]))
+        other_row = match and stems.get(folded(joined(row.source.folder, match["stem"]) + match["extension"]))
         if match and other_row and int(match["copy"]) < other_row.copies:
             raise PlanError(
                 f"the original {printable(row.source.path)} would have the name of a copy of {printable(other_row.source.path)}; "

@@ -2,147 +2,41 @@
 
 ===============================================  ===================================================
 ``30``                                           uniform, symmetric about the neutral value; a
-                                                 quantity that can't go below neutral: [neutral, neutral + 30]
+                                                 quantity that can't go below (or above) neutral:
+                                                 [neutral, neutral + 30] ([neutral - 30, neutral])
 ``[lo, hi]``                                     uniform
 ``{choice: [a, b], weights: [1, 2]}``            one of the values; weights are optional
-``{normal: [mean, sd], clip: [lo, hi]}``         normal, clipped; clip is optional
+``{normal: [mean, sd], clip: [lo, hi]}``         normal, what lies outside moved to the ends;
+                                                 clip is optional
+``{truncated_normal: [mean, sd], within: [..]}`` normal, drawn inside only; within is optional
 ``{log_uniform: [lo, hi]}``                      uniform in the logarithm, 0 < lo
 ``{fixed: v}``                                   always v
 ===============================================  ===================================================
 
-Each form maps one uniform through its inverse distribution, so a changed form or range moves no other draw.
+Each form maps one uniform through its inverse distribution, so a changed form or range moves no other draw. A quantity
+that is a whole number (the bits of posterize, say) draws all whole numbers from lo to hi alike.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic_core import PydanticCustomError, core_schema
+
+from augx.distributions import Choice, Fixed, LogUniform, Normal, Range, TruncatedNormal, Uniform, Whole
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
 
-Array = np.ndarray[Any, Any]
-
-
-def _rounded(values: Array, low: float, high: float) -> Array:
-    """Values rounded to about 1e-6 of their range, in decimals, so that no math library's last bit reaches a pixel."""
-    if high - low < 1e-12:
-        return np.full_like(values, low)
-    decimals = math.ceil(6 - math.log10(high - low))
-    rounded: Array = np.clip(np.round(values, decimals), low, high)
-    return rounded
-
-
-@dataclass(frozen=True, slots=True)
-class Uniform:
-    """Evenly spread between two values."""
-
-    low: float
-    high: float
-
-    def quantile(self, u: Array) -> Array:
-        return _rounded(self.low + u * (self.high - self.low), self.low, self.high)
-
-    def spelled(self) -> Any:
-        return [self.low, self.high]
-
-    def bounds(self) -> tuple[float, float]:
-        return self.low, self.high
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One of some values, in proportion to their weights."""
-
-    values: tuple[float, ...]
-    weights: tuple[float, ...]
-
-    def quantile(self, u: Array) -> Array:
-        return np.asarray(self.values)[pick(u, self.weights)]
-
-    def spelled(self) -> Any:
-        return {"choice": list(self.values), "weights": list(self.weights)}
-
-    def bounds(self) -> tuple[float, float]:
-        return min(self.values), max(self.values)
-
-
-@dataclass(frozen=True, slots=True)
-class Normal:
-    """Normal with a mean and a standard deviation; what lies outside [low, high] is moved to its end."""
-
-    mean: float
-    sd: float
-    low: float
-    high: float
-
-    def quantile(self, u: Array) -> Array:
-        from statistics import NormalDist  # 10 ms that only specs with a normal pay for
-
-        z = np.fromiter(map(NormalDist().inv_cdf, u.tolist()), np.float64, len(u))
-        # The width of +-5 sd stands in for a range that has none.
-        values = np.round(self.mean + self.sd * z, math.ceil(6 - math.log10(10 * self.sd))) if self.sd > 1e-12 else self.mean + 0 * z
-        clipped: Array = np.clip(values, self.low, self.high)
-        return clipped
-
-    def spelled(self) -> Any:
-        return {"normal": [self.mean, self.sd], "clip": [self.low, self.high]}
-
-    def bounds(self) -> tuple[float, float]:
-        return self.low, self.high
-
-
-@dataclass(frozen=True, slots=True)
-class LogUniform:
-    """Uniform in the logarithm: as often between 0.5 and 1 as between 1 and 2."""
-
-    low: float
-    high: float
-
-    def quantile(self, u: Array) -> Array:
-        start, stop = math.log(self.low), math.log(self.high)
-        return _rounded(np.exp(start + u * (stop - start)), self.low, self.high)
-
-    def spelled(self) -> Any:
-        return {"log_uniform": [self.low, self.high]}
-
-    def bounds(self) -> tuple[float, float]:
-        return self.low, self.high
-
-
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """Always the same value."""
-
-    value: float
-
-    def quantile(self, u: Array) -> Array:
-        return np.full(len(u), self.value)
-
-    def spelled(self) -> Any:
-        return {"fixed": self.value}
-
-    def bounds(self) -> tuple[float, float]:
-        return self.value, self.value
-
-
-Range = Uniform | Choice | Normal | LogUniform | Fixed
-
-_FORMS = "a number, [low, high], or one of {choice: [...]}, {normal: [mean, sd]}, {log_uniform: [low, high]}, {fixed: value}"
-
-
-def pick(u: Array, weights: Sequence[float]) -> Array:
-    """Indices into ``weights``, drawn in proportion to them, one for each uniform."""
-    edges = np.cumsum(np.asarray(weights) / max(weights))
-    indices: Array = np.minimum(np.searchsorted(edges, u * edges[-1], side="right"), len(weights) - 1)
-    return indices
+FORMS = frozenset({"choice", "normal", "truncated_normal", "log_uniform", "fixed"})
+_FORMS = (
+    "a number, [low, high], or one of {choice: [...]}, {normal: [mean, sd]}, {truncated_normal: [mean, sd], within: [low, high]}, "
+    "{log_uniform: [low, high]}, {fixed: value}"
+)
 
 
 def fault(message: str) -> PydanticCustomError:
@@ -161,7 +55,7 @@ class Quantity:
     """What one number of a transform means; the annotation that turns a field's YAML into a ``Range``.
 
     ``param`` names the drawn value in the manifest, ``unit`` its unit; values lie in [``low``, ``high``], and
-    ``neutral`` is the value that changes nothing.
+    ``neutral`` is the value that changes nothing (or least), about which a single number spreads; ``whole`` numbers only.
     """
 
     param: str
@@ -169,11 +63,20 @@ class Quantity:
     neutral: float
     low: float
     high: float
+    whole: bool = False
 
     def parse(self, value: Any) -> Range:
         """The range that a spec's value means; raises ``PydanticCustomError`` in words."""
-        if isinstance(value, Uniform | Choice | Normal | LogUniform | Fixed):
+        if isinstance(value, Range):
             return value
+        found = self._parsed(value)
+        if not self.whole:
+            return found
+        if isinstance(found, Uniform) and math.ceil(found.low) > math.floor(found.high):
+            raise fault(f"there is no whole number in {shown(value)} ({self.unit})")
+        return Whole(found)  # type: ignore[arg-type]
+
+    def _parsed(self, value: Any) -> Range:
         if isinstance(value, dict):
             return self._inside(self._form(value))
         if isinstance(value, list | tuple):
@@ -181,11 +84,12 @@ class Quantity:
         spread = self._number(value)
         if spread < 0:
             raise fault(f"a single number is a spread about {self.neutral:g} and can't be negative: {shown(value)}; write [low, high]")
-        low = self.neutral if self.neutral == self.low else self.neutral - spread
+        low = float(self.neutral if self.neutral == self.low else self.neutral - spread)
+        high = float(self.neutral if self.neutral == self.high else self.neutral + spread)
         try:
-            return self._inside(Uniform(float(low), self.neutral + spread))
+            return self._inside(Uniform(low, high))
         except PydanticCustomError as error:
-            means = f"{shown(value)} means [{low:g}, {self.neutral + spread:g}]; or write [low, high], or {{fixed: {shown(value)}}}"
+            means = f"{shown(value)} means [{low:g}, {high:g}]; or write [low, high], or {{fixed: {shown(value)}}}"
             raise fault(f"{error.message()} (a single number is a spread: {means})") from None
 
     def _form(self, value: dict[str, Any]) -> Range:
@@ -206,6 +110,16 @@ class Quantity:
                     raise fault(f"a mean and a standard deviation may have at most 1e6, found [{mean:g}, {sd:g}]")
                 low, high = self._pair(rest.get("clip", [self.low, self.high]), "clip: [low, high]")
                 return Normal(mean, sd, low, high)
+            case {"truncated_normal": moments, **rest} if rest.keys() <= {"within"}:
+                mean, sd = self._pair(moments, "truncated_normal: [mean, sd]", ordered=False)
+                low, high = self._pair(rest.get("within", [self.low, self.high]), "within: [low, high]")
+                if not 0 < sd <= 1e6:
+                    raise fault(f"the standard deviation must lie above 0 and at most at 1e6, found {sd:g}")
+                if not low - 6 * sd <= mean <= high + 6 * sd:
+                    raise fault(
+                        f"the mean {mean:g} lies more than six standard deviations outside [{low:g}, {high:g}]: it would never be drawn"
+                    )
+                return TruncatedNormal(mean, sd, low, high)
             case {"log_uniform": pair, **rest} if not rest:
                 low, high = self._pair(pair, "log_uniform: [low, high]")
                 if low <= 0:
@@ -245,7 +159,7 @@ class Quantity:
         return core_schema.no_info_plain_validator_function(self.parse, serialization=spell)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        number = {"type": "number", "minimum": self.low, "maximum": self.high}
+        number = {"type": "integer" if self.whole else "number", "minimum": self.low, "maximum": self.high}
         pair = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
         numbers = {"type": "array", "items": {"type": "number"}, "minItems": 1}
 
@@ -260,6 +174,7 @@ class Quantity:
                 pair,
                 form("choice", {**numbers, "items": number}, weights=numbers),
                 form("normal", two, clip=pair),
+                form("truncated_normal", two, within=pair),
                 form("log_uniform", pair),
                 form("fixed", number),
             ],

@@ -1,163 +1,184 @@
-"""draw -> Recipe -> apply: every random choice of a run of copies as plain numbers, then pixels from those numbers alone."""
+"""Recipe -> apply: what is decided for one copy, and pixels, masks and points from that alone."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
 from augx import lut
-from augx.randomness import uniforms
-from augx.ranges import pick
+from augx.draws import Draws
+from augx.errors import SourceError
+from augx.matrices import IDENTITY, halvings, inside, inverse, resize, stacked
 from augx.sample import Sample
-from augx.spec import OneOf, Spec, Step
-from augx.transforms import Pixel, Transform
-from augx.warp import IDENTITY, Canvas, halvings, inverse, resize, stacked, warp
+from augx.sampling import Sampling
+from augx.sections import Mix, Placed, leaves, placed
+from augx.spec import Spec
+from augx.transforms import Field2D, Geometric, Pixel, Tone, Transform
+from augx.transforms.base import as_levels
+from augx.warp import Canvas, Levels, warp
 
 Array = np.ndarray[Any, Any]
-CopyParams = dict[str, dict[str, Any]]
-"""What one copy drew: place -> parameter -> number, JSON-plain. A place that is absent is off."""
-
-
-@dataclass(frozen=True)
-class Draws:
-    """What n copies drew: for each place its parameters, arrays (n,), and a mask (n,) of the copies where it is on."""
-
-    n: int
-    params: dict[str, dict[str, Array]]
-    active: dict[str, Array]
-
-    @cached_property
-    def plain(self) -> list[CopyParams]:
-        """One JSON-plain mapping a copy, for the manifest."""
-        copies: list[CopyParams] = [{} for _ in range(self.n)]
-        for place, columns in self.params.items():
-            names = list(columns)
-            rows = zip(*(column.tolist() for column in columns.values()), strict=True) if names else iter([()] * self.n)
-            for copy, on, row in zip(copies, self.active[place].tolist(), rows, strict=True):
-                if on:
-                    copy[place] = dict(zip(names, row, strict=True))
-        return copies
-
-    @staticmethod
-    def replayed(copies: Sequence[CopyParams]) -> Draws:
-        """The draws that gave these parameters, as a manifest tells them."""
-        params: dict[str, dict[str, Array]] = {}
-        for place in dict.fromkeys(place for copy in copies for place in copy):
-            known = next(copy[place] for copy in copies if place in copy)
-            params[place] = {name: np.array([copy.get(place, known)[name] for copy in copies]) for name in known}
-        active = {place: np.array([place in copy for copy in copies]) for place in params}
-        return Draws(len(copies), params, active)
-
-
-def draw(spec: Spec, key: str, copies: range) -> Draws:
-    """All random choices for a run of copies of the source named ``key``; nothing random happens anywhere else."""
-    params: dict[str, dict[str, Array]] = {}
-    active: dict[str, Array] = {}
-
-    def add(place: str, transform: Transform, allowed: Array) -> None:
-        u = uniforms(spec.seed, key, place, copies)
-        active[place] = allowed & (u[:, 0] < transform.p)
-        params[place] = transform.draw(u[:, 1:])
-
-    def add_steps(steps: Sequence[Step], where: str, allowed: Sequence[Array]) -> None:
-        for (place, step), mask in zip(_placed(steps, where), allowed, strict=True):
-            if isinstance(step, OneOf):
-                u = uniforms(spec.seed, key, place, copies)
-                choice = np.where(u[:, 0] < step.p, pick(u[:, 1], step.shares), -1)
-                add_steps(step.options, place, [mask & (choice == i) for i in range(len(step.options))])
-            else:
-                add(place, step, mask)
-
-    everywhere = np.ones(len(copies), bool)
-    for transform in (*spec.warp.transforms, *spec.tone.transforms):
-        add(f"{transform.section}.{transform.name}", transform, everywhere)
-    add_steps(spec.then, "then", [everywhere] * len(spec.then))
-    return Draws(len(copies), params, active)
-
-
-def _placed(steps: Sequence[Step], where: str) -> Iterator[tuple[str, Pixel | OneOf]]:
-    """Each step with its place: its name, numbered from its second appearance on, so that other steps can come and go."""
-    seen: Counter[str] = Counter()
-    for step in steps:
-        seen[step.name] += 1
-        yield f"{where}.{step.name}" + (f"#{seen[step.name]}" if seen[step.name] > 1 else ""), step.chosen
-
-
-def _leaves(steps: Sequence[Step], where: str) -> Iterator[tuple[str, Pixel]]:
-    for place, step in _placed(steps, where):
-        if isinstance(step, OneOf):
-            yield from _leaves(step.options, place)
-        else:
-            yield place, step
+T = TypeVar("T", bound=Transform)
+Table = Array | tuple[lut.Curve, ...]
+"""A table of whole levels, or for float pictures the curves themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything decided for one copy: where each pixel is read, one table, and the pixel steps with their numbers.
 
-    ``sampling`` and ``table`` are None where nothing moves and nothing changes a level.
+    ``sampling`` and ``table`` are None where nothing moves and nothing changes a level. ``mix`` holds further recipes with
+    their weights, whose pictures are blended with this one's before the pixel steps.
     """
 
-    sampling: Array | None
+    sampling: Sampling | None
     halved: tuple[int, int]
     size: tuple[int, int]
     canvas: Canvas
-    table: Array | None
+    table: Table | None
     steps: tuple[tuple[Pixel, dict[str, Any]], ...]
+    mix: tuple[tuple[float, Recipe], ...] = ()
 
 
 def recipes(spec: Spec, draws: Draws, sample: Sample) -> Iterator[Recipe]:
-    """One recipe a copy, for a source of this size and depth."""
-    source = np.tile(np.array(sample.image.size, float), (draws.n, 1))
-    matrices, sizes = _geometry(spec, draws, source)
+    """One recipe a copy, for a source of this size and depth. Raises ``SourceError`` where a transform can't serve its channels."""
+    nodes = spec.nodes()
+    found = _recipes(spec, nodes, draws, sample)
+    for place, mix in nodes:
+        if isinstance(mix, Mix):
+            found = _mixed(found, spec, (place, mix), draws, sample)
+    return found
+
+
+def _mixed(base: Iterator[Recipe], spec: Spec, node: tuple[str, Mix], draws: Draws, sample: Sample) -> Iterator[Recipe]:
+    """The recipes with those of the mix's chains, each of which begins where the spec's warp and tone end."""
+    place, mix = node
+    start = (*spec.warp.nodes("warp"), *spec.tone.nodes("tone"))
+    chains = [_recipes(spec, (*start, chain), draws, sample) for chain in placed(mix.chains, place)]
+    active = draws.active.get(place, np.zeros(draws.n, bool)).tolist()
+    for i, (recipe, on, *others) in enumerate(zip(base, active, *chains, strict=True)):
+        weights = [float(draws.params[place][f"chain_{k + 1}"][i]) for k in range(len(others))] if on else []
+        yield replace(recipe, mix=tuple(zip(weights, others, strict=True))) if on else recipe
+
+
+def _recipes(spec: Spec, nodes: Sequence[Placed], draws: Draws, sample: Sample) -> Iterator[Recipe]:
+    image = sample.image.image
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    on = [(place, transform) for place, transform in leaves(nodes) if place in draws.params]  # no copy may have drawn it
+    if channels not in (1, 3, 4):
+        _refuse_colours((transform for _, transform in on), channels)
+    on = [(place, transform) for place, transform in on if channels > 1 or not transform.of_colour]
+    canvas = Canvas(spec.warp.border, spec.warp.border_value, spec.warp.interpolation)
+    samplings = _samplings(spec, _of(Geometric, on), draws, sample.image.size)
+    tables = _tables(_of(Tone, on), draws, image.dtype)
+    steps = _of(Pixel, on)
+    for i, ((sampling, halved, size), table) in enumerate(zip(samplings, tables, strict=True)):
+        drawn = tuple((step, draws.plain[i][place]) for place, step in steps if place in draws.plain[i]) if steps else ()
+        yield Recipe(sampling, halved, size, canvas, table, drawn)
+
+
+def _of(kind: type[T], transforms: Sequence[tuple[str, Transform]]) -> list[tuple[str, T]]:
+    return [(place, transform) for place, transform in transforms if isinstance(transform, kind)]
+
+
+def _refuse_colours(transforms: Iterable[Transform], channels: int) -> None:
+    for transform in transforms:
+        if transform.of_colour or (isinstance(transform, Tone) and _treats_colours_apart(transform)):
+            raise SourceError(f"{transform.name} is about red, green and blue; this picture has {channels} channels, not 1, 3 or 4")
+
+
+def _treats_colours_apart(tone: Tone) -> bool:
+    params = {name: column[:, None, None] for name, column in tone.draw(np.full((1, 15), 0.5)).items()}
+    return tone.curve(np.zeros((1, 1, 1)), params).shape[1] == 3
+
+
+def _samplings(
+    spec: Spec, transforms: Sequence[tuple[str, Geometric]], draws: Draws, size: tuple[int, int]
+) -> Iterator[tuple[Sampling | None, tuple[int, int], tuple[int, int]]]:
+    """For each copy where its pixels are read (None: each at its own place), how often that can be halved, and its size."""
+    source = np.tile(np.array(size, float), (draws.n, 1))
+    parts, bends, sizes = _geometry(transforms, draws, source)
     if spec.output.size is not None:
         target = np.tile(np.array(spec.output.size, float), (draws.n, 1))
-        matrices, sizes = resize(sizes, target) @ matrices, target
-    canvas = Canvas(spec.warp.border, spec.warp.border_value, spec.warp.interpolation)
-    tables = _tables(spec, draws, sample.image.image.dtype)
-    leaves = list(_leaves(spec.then, "then"))
-    plain = draws.plain if leaves else []
+        parts[-1], sizes = resize(sizes, target) @ parts[-1], target
+    matrices = parts[0]
+    for part in parts[1:]:
+        matrices = part @ matrices
     samplings = inverse(matrices)
+    if spec.warp.border == "crop_safe":
+        samplings = inside(samplings, source, sizes)
     moved = np.any(samplings != IDENTITY, axis=(1, 2)) | np.any(sizes != source, axis=1)
-    each = zip(samplings, moved.tolist(), halvings(samplings).tolist(), sizes.astype(int).tolist(), tables, strict=True)
-    for i, (sampling, moves, halved, size, table) in enumerate(each):
-        steps = tuple((step, plain[i][place]) for place, step in leaves if place in plain[i]) if leaves else ()
-        yield Recipe(sampling if moves else None, tuple(halved), tuple(size), canvas, table, steps)
-
-
-def _geometry(spec: Spec, draws: Draws, sizes: Array) -> tuple[Array, Array]:
-    """Matrices (n, 3, 3) from source to copy, and the copies' sizes (n, 2)."""
-    matrices = stacked(draws.n)
-    for transform in spec.warp.transforms:
-        place = f"warp.{transform.name}"
-        if place not in draws.params:  # replayed copies, all of them without it
+    each = zip(samplings, moved.tolist(), halvings(samplings, sizes).tolist(), sizes.astype(int).tolist(), strict=True)
+    for i, (sampling, moves, halved, canvas) in enumerate(each):
+        fields = [(k, make) for k, make in enumerate(bends) if draws.active[make.place][i]]
+        if not fields:
+            yield Sampling((sampling,)) if moves else None, tuple(halved), tuple(canvas)
             continue
+        way = _bent([part[i] for part in parts], [(k, bend.field(draws, i)) for k, bend in fields])
+        yield way.inside(size, tuple(canvas)) if spec.warp.border == "crop_safe" else way, tuple(halved), tuple(canvas)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bend:
+    """A displacement field between two of a spec's matrices, on pictures of ``sizes`` (n, 2)."""
+
+    place: str
+    transform: Field2D
+    sizes: Array
+
+    def field(self, draws: Draws, copy: int) -> Callable[[], Array]:
+        width, height = self.sizes[copy].astype(int).tolist()
+        return partial(self.transform.displaced, draws.plain[copy][self.place], (width, height))
+
+
+def _geometry(transforms: Sequence[tuple[str, Geometric]], draws: Draws, sizes: Array) -> tuple[list[Array], list[_Bend], Array]:
+    """Matrices (n, 3, 3) from source to copy, in parts with a field between each two, the fields, and the copies' sizes (n, 2)."""
+    parts, bends = [stacked(draws.n)], []
+    for place, transform in transforms:
         params, on = draws.params[place], draws.active[place]
-        matrices = np.where(on[:, None, None], transform.matrices(params, sizes) @ matrices, matrices)
+        if isinstance(transform, Field2D):
+            bends.append(_Bend(place, transform, sizes))
+            parts.append(stacked(draws.n))
+            continue
+        parts[-1] = np.where(on[:, None, None], transform.matrices(params, sizes) @ parts[-1], parts[-1])
         sizes = np.where(on[:, None], transform.resized(params, sizes), sizes)
-    return matrices, sizes
+    return parts, bends, sizes
 
 
-def _tables(spec: Spec, draws: Draws, dtype: np.dtype[Any]) -> Iterator[Array | None]:
+def _bent(parts: Sequence[Array], fields: Sequence[tuple[int, Callable[[], Array]]]) -> Sampling:
+    """One copy's way from its matrices and the fields that it has, each after the part of its number; the others are skipped."""
+    found, product = [], parts[0]
+    present = dict(fields)
+    for k, part in enumerate(parts[1:]):
+        if k in present:
+            found.append(product)
+            product = part
+        else:
+            product = part @ product
+    matrices = inverse(np.array([*found, product]))
+    return Sampling(tuple(matrices), tuple(make for _, make in fields))
+
+
+def _tables(transforms: Sequence[tuple[str, Tone]], draws: Draws, dtype: np.dtype[Any]) -> Iterator[Table | None]:
     """One table a copy, or None where nothing changes a level."""
-    places = [(f"tone.{transform.name}", transform) for transform in spec.tone.transforms]
-    places = [(place, transform) for place, transform in places if place in draws.params]
-    active = np.array([draws.active[place] for place, _ in places]).reshape(len(places), draws.n)
-    # 16-bit tables have half a megabyte in float64: one copy at a time.
+    active = np.array([draws.active[place] for place, _ in transforms]).reshape(len(transforms), draws.n)
+    # 16-bit tables have half a megabyte in float64, and float pictures have none: one copy at a time.
     step = draws.n if dtype == np.uint8 else 1
     for start in range(0, draws.n, step):
         rows = slice(start, start + step)
+        if not active[:, rows].any():
+            yield from [None] * step
+            continue
         curves = []
-        for place, transform in places:
+        for place, transform in transforms:
             params = {name: column[rows, None, None] for name, column in draws.params[place].items()}
             curves.append((draws.active[place][rows], partial(transform.curve, params=params)))
-        if not places or not active[:, rows].any():
-            yield from [None] * step
+        if dtype.kind == "f":
+            yield tuple(curve for on, curve in curves if on[0])
             continue
         touched = np.any(active[:, rows], axis=0)
         for table, on in zip(lut.tables(curves, step, dtype), touched, strict=True):
@@ -169,11 +190,35 @@ def apply(recipe: Recipe, sample: Sample) -> Array:
     image = sample.image.image
     if recipe.sampling is not None:
         image = warp(sample.image, recipe.sampling, recipe.halved, recipe.size, recipe.canvas)
-    if recipe.table is not None:
+    if isinstance(recipe.table, tuple):
+        image = lut.evaluate(image, recipe.table)
+    elif recipe.table is not None:
         image = lut.look_up(image, recipe.table)
+    if recipe.mix:
+        rest = 1 - sum(weight for weight, _ in recipe.mix)
+        image = as_levels(sum((apply(other, sample) * np.float32(w) for w, other in recipe.mix), image * np.float32(rest)), image)
     if not recipe.steps:
         return image
     colours = image[:, :, :3].copy() if image.ndim == 3 and image.shape[2] == 4 else image
     for step, params in recipe.steps:
         colours = step.apply(colours, params)
     return colours if colours.shape == image.shape else np.dstack([colours, image[:, :, 3]])
+
+
+def warp_mask(recipe: Recipe, mask: Levels, border_value: float = 0) -> Array:
+    """A mask (h, w) of the source's size as it is on the copy: the same places, the nearest pixel's value, no new values.
+
+    Beyond the mask it is as beyond the picture; ``border_value`` is for ``border: constant``, where it counts in the
+    mask's own values. Of a mix, this is the mask of the picture that the chains are blended into.
+    """
+    if recipe.sampling is None:
+        return mask.image
+    top = {"u1": 255, "u2": 65535, "f4": 1}[mask.image.dtype.str[1:]]
+    canvas = Canvas(recipe.canvas.border, (border_value * 255 / top,), "nearest")
+    return warp(mask, recipe.sampling, (0, 0), recipe.size, canvas)
+
+
+def move_points(recipe: Recipe, points: Array) -> Array:
+    """Where points (n, 2), x and y in pixels of the source, lie on the copy; beyond its canvas where they left it."""
+    points = np.asarray(points, float).reshape(-1, 2)
+    return points if recipe.sampling is None else recipe.sampling.moved(points)

@@ -11,15 +11,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import cv2
 
+from augx.draws import CopyParams, draw, relabelled
 from augx.errors import SourceError, printable
 from augx.files import put_files
 from augx.manifest import copy_line
-from augx.plan import Row, Segment, Unit
-from augx.recipe import CopyParams, Recipe, apply, draw, recipes
+from augx.plan import Row, Segment, Unit, joined
+from augx.recipe import Recipe, apply, recipes
 from augx.sample import Sample
 from augx.sources import Source, load, read_bytes
 from augx.spec import Spec
@@ -64,8 +65,14 @@ class StopFlag(Protocol):
 
 
 _Copy = tuple[int, str, CopyParams, Recipe]
-_File = tuple[str, bytes, str]
-"""A name, its bytes, its manifest line."""
+"""A number, the label, what it drew, and its recipe."""
+
+
+class _File(NamedTuple):
+    folder: str
+    name: str
+    data: bytes
+    line: str
 
 
 class Worker:
@@ -107,9 +114,10 @@ class Worker:
     def _batches(self, segment: Segment, sample: Sample) -> Iterator[list[_Copy]]:
         if not segment.copies:
             return
-        spec, copies = self._job.spec, segment.copies
+        spec, copies = self._job.spec.of_class(segment.row.source.label), segment.copies
         draws = draw(spec, sample.key, copies)
-        each = zip(copies, segment.row.file_names(copies), draws.plain, recipes(spec, draws, sample), strict=True)
+        labels = relabelled(spec, segment.row.source.label, draws)
+        each = zip(copies, labels, draws.plain, recipes(spec, draws, sample), strict=True)
         size = max(1, min(_BATCH_FILES, _BATCH_PIXELS // sample.image.image.size))
         while batch := list(islice(each, size)):
             yield batch
@@ -129,31 +137,35 @@ class Worker:
             reason = str(error)
         except (cv2.error, MemoryError) as error:
             reason = f"OpenCV can't make a copy: {getattr(error, 'err', None) or 'out of memory'}"
-        place, source = row.place(""), {"source": row.source.key, "label": row.source.label}
         files = []
-        for (copy, name, params, _), data in zip(batch, pictures, strict=False):
+        for (copy, label, params, _), data in zip(batch, pictures, strict=False):
+            folder, name = row.folder(label), row.file_name(copy, label)
+            source = {"source": row.source.key, "label": label}
             content = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "source_sha256": sample.sha256}
-            files.append((name, data, copy_line(file=place + name, **source, copy=copy, params=params, **content)))
+            line = copy_line(file=joined(folder, name), **source, copy=copy, params=params, **content)
+            files.append(_File(folder, name, data, line))
         return files, reason
 
     def _commit(self, row: Row, files: list[_File], result: UnitResult) -> str | None:
         """Write some files; the reason why one of them could not be."""
-        refused = put_files(self._job.output, row.source.folder, [(name, data) for name, data, _ in files])
-        place = row.place("")
-        result.made += [(place + name, line) for name, _, line in files if name not in refused]
+        refused: list[str] = []
+        for folder in dict.fromkeys(file.folder for file in files):
+            names = put_files(self._job.output, folder, [(file.name, file.data) for file in files if file.folder == folder])
+            refused += [joined(folder, name) for name in names]
+        made = [(joined(file.folder, file.name), file.line) for file in files]
+        result.made += [(place, line) for place, line in made if place not in refused]
         if not refused:
             return None
         others = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
-        return f"another file has the name of its copy {printable(row.place(min(refused)))}{others}; move it away and run again"
+        return f"another file has the name of its copy {printable(min(refused))}{others}; move it away and run again"
 
 
 def _original(row: Row, sample: Sample) -> _File:
     data = read_bytes(row.source.path)
     if hashlib.sha256(data).hexdigest() != sample.sha256:
         raise SourceError("it changed while it was read")
-    file = row.place(row.source.name)
     line = copy_line(
-        file=file,
+        file=row.original,
         source=row.source.key,
         label=row.source.label,
         original=True,
@@ -161,7 +173,7 @@ def _original(row: Row, sample: Sample) -> _File:
         sha256=sample.sha256,
         source_sha256=sample.sha256,
     )
-    return row.source.name, data, line
+    return _File(row.source.folder, row.source.name, data, line)
 
 
 class _Samples:

@@ -1,9 +1,4 @@
-"""The algebra of matrices, the canvas, and the one ``cv2.warpAffine``.
-
-Pixel centres lie at integer indices and a transform pivots about ((w-1)/2, (h-1)/2), so that a turn by 180 degrees equals
-both flips bit for bit. Matrices are float64 of shape (n, 3, 3), one a copy, and take a source pixel (x, y, 1), y down, to
-its new place. Only this file knows what cv2 wants.
-"""
+"""The canvas, and the one resample: ``cv2.warpAffine``, ``warpPerspective`` or ``remap``. Only this file knows what cv2 wants."""
 
 from __future__ import annotations
 
@@ -13,9 +8,12 @@ from typing import Any, Literal, get_args
 import cv2
 import numpy as np
 
+from augx.matrices import IDENTITY, resize
+from augx.sampling import Sampling
+
 Array = np.ndarray[Any, Any]
 
-Border = Literal["nearest", "constant", "reflect", "reflect101", "wrap"]
+Border = Literal["nearest", "constant", "reflect", "reflect101", "wrap", "crop_safe"]
 Interpolation = Literal["nearest", "linear", "cubic", "lanczos"]
 
 _BORDERS: dict[Border, int] = {
@@ -24,6 +22,7 @@ _BORDERS: dict[Border, int] = {
     "reflect": cv2.BORDER_REFLECT,
     "reflect101": cv2.BORDER_REFLECT_101,
     "wrap": cv2.BORDER_WRAP,
+    "crop_safe": cv2.BORDER_REPLICATE,  # half a pixel at most: the sampling has been zoomed in
 }
 _INTERPOLATIONS: dict[Interpolation, int] = {
     "nearest": cv2.INTER_NEAREST,
@@ -33,45 +32,9 @@ _INTERPOLATIONS: dict[Interpolation, int] = {
 }
 assert _BORDERS.keys() == set(get_args(Border)) and _INTERPOLATIONS.keys() == set(get_args(Interpolation))
 
-IDENTITY = np.eye(3)
-
 # OpenCV 5 reads four channels with one load a pixel: 1.2 ms for 640x480 with the conversion back, 1.9 ms for three
 # channels, the same bytes. 4.x has no such path, and neither has cubic or lanczos.
 _FOUR_ARE_FASTER = int(cv2.__version__.partition(".")[0]) >= 5
-
-
-def stacked(n: int, **entries: Array | float) -> Array:
-    """Identity matrices (n, 3, 3) with some entries replaced: ``stacked(2, xy=..., yt=...)``; t is the shift column."""
-    row = {"x": 0, "y": 1, "t": 2}
-    matrices = np.tile(IDENTITY, (n, 1, 1))
-    for name, value in entries.items():
-        matrices[:, row[name[0]], row[name[1]]] = value
-    return matrices
-
-
-def about_centre(matrices: Array, size: Array) -> Array:
-    """The same maps with the pivot moved from pixel (0, 0) to the centre of pictures of ``size`` (n, 2)."""
-    centre = (size - 1) / 2
-    moved = matrices.copy()
-    moved[:, :2, 2] += centre - (matrices[:, :2, :2] @ centre[:, :, None])[:, :, 0]
-    return moved
-
-
-def cos_sin(degrees: Array) -> tuple[Array, Array]:
-    """Cosine and sine, exact at right angles, where cos(radians) would leave 6e-17."""
-    radians = np.deg2rad(degrees)
-    cos, sin = np.cos(radians), np.sin(radians)
-    quarter = np.mod(degrees, 360) / 90
-    right = quarter == np.rint(quarter)
-    turns = np.where(right, quarter, 0).astype(int)
-    return np.where(right, np.array([1, 0, -1, 0])[turns % 4], cos), np.where(right, np.array([0, 1, 0, -1])[turns % 4], sin)
-
-
-def resize(source: Array, target: Array) -> Array:
-    """Matrices that stretch pictures of ``source`` size (n, 2) to ``target`` size (n, 2): edges onto edges, not centres."""
-    scale = target / source
-    shift = (scale - 1) / 2
-    return stacked(len(source), xx=scale[:, 0], yy=scale[:, 1], xt=shift[:, 0], yt=shift[:, 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +48,13 @@ class Canvas:
     def fill(self, image: Array) -> tuple[float, ...]:
         """``border_value`` (one level, or red, green, blue, alpha; 0 to 255) in the channels and depth of ``image``."""
         channels = 1 if image.ndim == 2 else image.shape[2]
-        top = 65535 if image.dtype == np.uint16 else 255
+        top = {"u1": 255, "u2": 65535, "f4": 1}[image.dtype.str[1:]]
         value = tuple(v * top / 255 for v in self.border_value)
         if len(value) == 1:
-            return (*value * min(channels, 3), top)[:channels]
+            return (*value * min(channels, 3), top)[:channels] if channels <= 4 else value * channels
         red, green, blue, alpha = (*value, top)[:4]
-        if channels == 1:
-            return (0.299 * red + 0.587 * green + 0.114 * blue,)
+        if channels not in (3, 4):
+            return (0.299 * red + 0.587 * green + 0.114 * blue,) * channels
         return (blue, green, red, alpha)[:channels]
 
 
@@ -129,44 +92,33 @@ class Levels:
         return self._four[x, y]
 
 
-def inverse(matrices: Array) -> Array:
-    """Inverses (n, 3, 3) by the adjugate: plain products, so that no linear algebra library's last bit reaches a pixel."""
-    a, b, c = (matrices[:, row] for row in range(3))
-    adjugate = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=2)
-    determinant = np.einsum("ni,ni->n", a, adjugate[:, :, 0])
-    inverted: Array = adjugate / determinant[:, None, None]
-    return inverted
+def warp(levels: Levels, sampling: Sampling, halved: tuple[int, int], size: tuple[int, int], canvas: Canvas) -> Array:
+    """The picture on a canvas of ``size`` (width, height), each pixel read where ``sampling`` says: the one resample.
 
-
-def halvings(samplings: Array) -> Array:
-    """How often each axis of the source can be halved for a copy to keep its detail: whole numbers (n, 2)."""
-    linear = samplings[:, :2, :2]
-    area = np.abs(linear[:, 0, 0] * linear[:, 1, 1] - linear[:, 0, 1] * linear[:, 1, 0])
-    # Source pixels in one pixel of the copy, along the source's x and y.
-    steps = area[:, None] / np.maximum(np.hypot(linear[:, :, 0], linear[:, :, 1])[:, ::-1], 1e-12)
-    counts: Array = np.log2(np.maximum(steps, 1)).astype(int)
-    return counts
-
-
-def warp(levels: Levels, sampling: Array, halved: tuple[int, int], size: tuple[int, int], canvas: Canvas) -> Array:
-    """The picture on a canvas of ``size`` (width, height), each pixel read where ``sampling`` (3, 3) says: the one resample.
-
-    ``sampling`` takes a pixel of the canvas to its place in the source, the inverse of what transforms multiply up;
-    ``halved`` is its row of ``halvings``. The result is a new array.
+    ``halved`` is the row of ``halvings`` of its matrix. The result is a new array.
     """
     image = levels.image
     if halved != (0, 0) and canvas.interpolation != "nearest":
         image, to_reduced = levels.reduced(*halved)
-        sampling = to_reduced @ sampling
+        sampling = sampling.then(to_reduced)
     else:
         halved = (0, 0)
-    by_four = _FOUR_ARE_FASTER and canvas.interpolation == "linear" and image.ndim == 3 and image.shape[2] == 3
-    warped = cv2.warpAffine(
-        levels.four_channels(*halved) if by_four else image,
-        sampling[:2],
-        size,
-        flags=_INTERPOLATIONS[canvas.interpolation] | cv2.WARP_INVERSE_MAP,
-        borderMode=_BORDERS[canvas.border],
-        borderValue=canvas.fill(image) if canvas.border == "constant" else 0,
-    )
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    fill = canvas.fill(image) if canvas.border == "constant" else (0.0,) * channels
+    flags, border = _INTERPOLATIONS[canvas.interpolation], _BORDERS[canvas.border]
+    if channels > 4:  # more than cv2 warps at once
+        parts = [(np.ascontiguousarray(image[:, :, i : i + 4]), fill[i : i + 4]) for i in range(0, channels, 4)]
+        return np.dstack([_resampled(part, sampling, size, flags, border, value) for part, value in parts])
+    by_four = _FOUR_ARE_FASTER and canvas.interpolation == "linear" and channels == 3
+    warped = _resampled(levels.four_channels(*halved) if by_four else image, sampling, size, flags, border, fill)
     return cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR) if by_four else warped
+
+
+def _resampled(image: Array, sampling: Sampling, size: tuple[int, int], flags: int, border: int, fill: tuple[float, ...]) -> Array:
+    """The one call that reads pixels: the cheapest of three that can go this way."""
+    how: dict[str, Any] = {"borderMode": border, "borderValue": fill}
+    if sampling.is_affine():
+        return cv2.warpAffine(image, sampling.matrices[0][:2], size, flags=flags | cv2.WARP_INVERSE_MAP, **how)
+    if not sampling.fields and not sampling.sees_the_horizon(size):
+        return cv2.warpPerspective(image, sampling.matrices[0], size, flags=flags | cv2.WARP_INVERSE_MAP, **how)
+    return cv2.remap(image, *sampling.maps(size), flags, **how)

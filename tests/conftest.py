@@ -25,7 +25,8 @@ def picture(height: int = 24, width: int = 33, channels: int = 3, dtype: type = 
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     planes = [(np.sin(x / (3 + c)) + np.cos(y / (2 + c)) + 2) / 4 * 220 + rng.uniform(0, 35, (height, width)) for c in range(channels)]
-    image = (np.dstack(planes) * (np.iinfo(dtype).max / 255)).astype(dtype)
+    top = 1 if dtype is np.float32 else np.iinfo(dtype).max
+    image = (np.dstack(planes) * (top / 255)).astype(dtype)
     return image[:, :, 0] if channels == 1 else image
 
 

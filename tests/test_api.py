@@ -29,7 +29,11 @@ FLOORS = [
     "plan",
     "executors",
     "recipe",
+    "draws",
     "spec",
+    "wording",
+    "policies",
+    "sections",
     "document",
     "sources",
     "manifest",
@@ -39,16 +43,29 @@ FLOORS = [
     "writers",
     "transforms",
     "transforms.geometric",
+    "transforms.fields",
     "transforms.tone",
-    "transforms.pixel",
+    "transforms.colour",
+    "transforms.noise",
+    "transforms.blur",
+    "transforms.damage",
+    "transforms.contrast",
+    "transforms.weather",
     "transforms.base",
     "ranges",
+    "distributions",
     "sample",
     "warp",
+    "sampling",
+    "matrices",
     "lut",
     "randomness",
     "errors",
 ]
+
+
+# The families that touch pixels.
+PIXELS = {f"transforms.{family}" for family in ("fields", "colour", "noise", "blur", "damage", "contrast", "weather")}
 
 
 def module_name(path: Path) -> str:
@@ -81,7 +98,7 @@ def test_one_way_down(path: Path) -> None:
         ("click", {"cli", "commands.generate"}),
         ("tqdm", {"commands.generate"}),
         ("yaml", {"document"}),
-        ("cv2", {"decode", "expand", "lut", "transforms.pixel", "unit", "warp", "writers"}),
+        ("cv2", {"decode", "expand", "lut", "sampling", "unit", "warp", "writers", *PIXELS}),
         ("random", set()),
         ("numpy.random", set()),
     ],

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from augx import Options, OutputError, PlanError, SourceError, Stop, WriteError, expand_dataset, load_spec
 from augx.decode import decode
-from augx.recipe import Draws, apply, recipes
+from augx.draws import Draws
+from augx.recipe import apply, recipes
 from augx.sample import Sample
 from augx.warp import Levels
 from augx.writers import encode

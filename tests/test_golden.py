@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from augx import load_spec
+from augx.draws import draw
 from augx.randomness import uniforms, words
-from augx.recipe import apply, draw, recipes
+from augx.recipe import apply, recipes
 from augx.sample import Sample
 from augx.warp import Levels
 from tests.conftest import picture

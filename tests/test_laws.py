@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
+from statistics import NormalDist
 
 import cv2
 import numpy as np
@@ -10,27 +13,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from augx import warp
-from augx.recipe import Draws, apply, draw, recipes
+from augx.draws import Draws, draw
+from augx.errors import SourceError
+from augx.ranges import Quantity
+from augx.recipe import apply, recipes
 from augx.sample import Sample
 from augx.spec import Spec, load_spec
-from augx.transforms import TRANSFORMS, Transform
+from augx.transforms import TRANSFORMS, Geometric, Transform
 from augx.warp import Levels
 from tests.conftest import picture
 
 EVERY = pytest.mark.parametrize("name", sorted(TRANSFORMS))
-KINDS = [(1, np.uint8), (3, np.uint8), (4, np.uint8), (1, np.uint16), (3, np.uint16), (4, np.uint16)]
+KINDS = [(channels, dtype) for dtype in (np.uint8, np.uint16, np.float32) for channels in (1, 3, 4, 6)]
 SIZES = [(24, 33), (1, 1), (1, 9), (7, 1)]
 COPIES = range(5)
 
 
 def wide(cls: type[Transform], p: float = 1.0) -> dict[str, object]:
-    """Settings that show the transform plainly: each range from a tenth of the way out to its neutral value's far side."""
-    fields: dict[str, object] = {"p": p}
-    for field, quantity in cls.quantities().items():
-        spread = min(quantity.high - quantity.neutral, 40 if quantity.high > 50 else 0.4)
-        fields[field] = [quantity.neutral + spread / 2, quantity.neutral + spread]
-    return fields
+    """Settings that show the transform plainly: each range some way out from its neutral value, to the side that has room."""
+    return {"p": p} | {field: span(quantity) for field, quantity in cls.quantities().items()}
+
+
+def span(quantity: Quantity) -> list[float]:
+    """Half of a way, and the whole way, out from a quantity's neutral value."""
+    up = quantity.high > quantity.neutral
+    room = quantity.high - quantity.neutral if up else quantity.neutral - quantity.low
+    spread = min(room, 0.4 if room <= 50 else 40 if room <= 1000 else room / 4)
+    if quantity.whole:
+        spread = max(spread, min(room, 4))
+    return sorted([quantity.neutral + way * (spread if up else -spread) for way in (0.5, 1)])
 
 
 def spec_of(name: str, **changes: object) -> Spec:
@@ -58,7 +69,19 @@ def test_shows(name: str) -> None:
 def test_p_0_is_the_identity(name: str) -> None:
     for channels, dtype in KINDS:
         image = picture(channels=channels, dtype=dtype)
-        assert equal(make(spec_of(name, p=0), image), [image] * len(COPIES))
+        if served(name, channels):
+            assert equal(make(spec_of(name, p=0), image), [image] * len(COPIES))
+
+
+def served(name: str, channels: int) -> bool:
+    """Whether a transform takes this many channels: those of colour refuse what is not red, green and blue."""
+    image = picture(2, 2, channels)
+    try:
+        make(spec_of(name), image)
+    except SourceError as error:
+        assert f"{name} is about red, green and blue; this picture has {channels} channels" in str(error)
+        return False
+    return True
 
 
 @EVERY
@@ -67,10 +90,16 @@ def test_p_0_is_the_identity(name: str) -> None:
 def test_keeps_depth_channels_and_the_source(name: str, channels: int, dtype: type, size: tuple[int, int]) -> None:
     image = picture(*size, channels=channels, dtype=dtype)
     before = image.copy()
-    for copy in make(spec_of(name), image):
-        assert copy.dtype == dtype
-        assert copy.ndim == image.ndim and copy.shape[2:] == image.shape[2:]
-        assert copy.shape[:2] in (size, size[::-1])
+    if not served(name, channels):
+        assert channels == 6
+        return
+    spec, sample = spec_of(name), Sample("k", "", Levels(image))
+    for recipe in recipes(spec, draw(spec, "k", COPIES), sample):
+        copy = apply(recipe, sample)
+        assert copy.dtype == dtype and copy.flags.c_contiguous
+        assert copy.shape == (*recipe.size[::-1], *image.shape[2:])
+        assert recipe.size[::-1] == size or issubclass(TRANSFORMS[name], Geometric)
+        assert dtype is not np.float32 or (np.isfinite(copy).all() and copy.min() >= 0 and copy.max() <= 1)
     assert np.array_equal(image, before)
 
 
@@ -82,12 +111,15 @@ def test_alpha_is_moved_but_never_toned(name: str) -> None:
 
 
 @EVERY
-def test_16_bit_agrees_with_8_bit(name: str) -> None:
-    image = cv2.GaussianBlur(picture(40, 40), (0, 0), 2)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_depths_agree(name: str, channels: int) -> None:
+    image = cv2.GaussianBlur(picture(40, 40, channels), (0, 0), 2)
     eight = make(spec_of(name), image)
     sixteen = make(spec_of(name), image.astype(np.uint16) * 257)
-    for a, b in zip(eight, sixteen, strict=True):
+    real = make(spec_of(name), image.astype(np.float32) / 255)
+    for a, b, c in zip(eight, sixteen, real, strict=True):
         assert np.abs(a.astype(float) - b / 257).mean() < 1.0
+        assert np.abs(a.astype(float) - c * 255).mean() < 1.0
 
 
 @EVERY
@@ -156,6 +188,56 @@ def test_draws_lie_in_their_range(name: str) -> None:
         assert low <= values.min() < values.max() <= high
 
 
+QUANTITIES = [(name, field) for name in sorted(TRANSFORMS) for field in TRANSFORMS[name].quantities()]
+
+
+@pytest.mark.parametrize("form", ["uniform", "normal", "truncated_normal", "log_uniform", "choice", "fixed"])
+@pytest.mark.parametrize(("name", "field"), QUANTITIES, ids=str)
+def test_draws_are_distributed_as_declared(name: str, field: str, form: str) -> None:
+    """Kolmogorov and Smirnov's test of 1,000 draws; the bound is passed by chance once in some 30,000 times."""
+    quantity = TRANSFORMS[name].quantities()[field]
+    low, high = span(quantity)
+    if form == "log_uniform" and low <= 0:
+        return
+    middle, width = (low + high) / 2, high - low
+    cdf: Callable[[float], float]
+    match form:
+        case "uniform":
+            value: object = [low, high]
+            cdf = lambda x: (x - low) / width  # noqa: E731
+            if quantity.whole:
+                first, last = math.ceil(low), math.floor(high)
+                cdf = lambda x: (math.floor(x) - first + 1) / (last - first + 1)  # noqa: E731
+        case "normal":
+            value = {"normal": [middle, width], "clip": [low, high]}
+            cdf = lambda x: 1.0 if x >= high else NormalDist(middle, width).cdf(x)  # noqa: E731
+        case "truncated_normal":
+            value, normal = {"truncated_normal": [low, width], "within": [low, high]}, NormalDist(low, width)
+            cdf = lambda x: min((normal.cdf(x) - 0.5) / (normal.cdf(high) - 0.5), 1.0)  # noqa: E731
+        case "log_uniform":
+            value = {"log_uniform": [low, high]}
+            cdf = lambda x: math.log(x / low) / math.log(high / low)  # noqa: E731
+        case "choice":
+            ends = [math.ceil(low), math.floor(high)] if quantity.whole else [low, high]
+            value = {"choice": ends, "weights": [1, 3]}
+            cdf = lambda x: 0.25 if x < high else 1.0  # noqa: E731
+        case _:
+            value = {"fixed": high}
+            cdf = lambda x: float(x >= high)  # noqa: E731
+    (params,) = draw(spec_of(name, **{field: value}), f"{field} {form}", range(1000)).params.values()
+    drawn = np.sort(params[quantity.param])
+    if quantity.whole:
+        assert np.array_equal(drawn, np.rint(drawn))
+        if form != "uniform":  # rounded: each whole number stands for half a unit to either side
+            inner = cdf
+            cdf = lambda x: 1.0 if x + 0.5 >= high else inner(x + 0.5)  # noqa: E731
+    support, counts = np.unique(drawn, return_counts=True)
+    expected = np.array([cdf(x) for x in support.tolist()])
+    above = np.abs(np.cumsum(counts) / 1000 - expected).max()
+    before = np.abs((np.cumsum(counts) - counts) / 1000 - expected).max() if len(support) == 1000 else 0
+    assert max(above, before) < 2.35 / math.sqrt(1000)
+
+
 @EVERY
 def test_keys_and_seeds_draw_apart(name: str) -> None:
     spec = spec_of(name, p=0.5)
@@ -196,15 +278,27 @@ def test_rotate90_is_exact_and_counter_clockwise(turns: int) -> None:
     assert equal(make(load_spec({"warp": {"rotate90": {"turns": [turns]}}}), image), [np.rot90(image, turns)] * len(COPIES))
 
 
+RESIZE = cv2.resize
 GEOMETRIC = {name: wide(cls) for name, cls in TRANSFORMS.items() if cls.section == "warp"}
 
 
-def test_all_geometry_is_one_resample(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("without", [(), ("elastic", "grid_distortion"), ("elastic", "grid_distortion", "perspective")], ids=str)
+def test_all_geometry_is_one_resample(without: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    real = cv2.warpAffine
-    monkeypatch.setattr(warp.cv2, "warpAffine", lambda *args, **kwargs: calls.append(1) or real(*args, **kwargs))
-    make(load_spec({"warp": GEOMETRIC, "output": {"size": [40, 30]}}), picture(), range(7))
-    assert len(calls) == 7
+    for name in ("warpAffine", "warpPerspective", "remap", "resize"):
+        real = getattr(cv2, name)
+
+        def counted(image, *args, real=real, **kwargs):  # type: ignore[no-untyped-def]
+            if image.dtype == np.uint8:  # a displacement field is float
+                calls.append((real, args[0]) if real is RESIZE else real)
+            return real(image, *args, **kwargs)
+
+        monkeypatch.setattr(cv2, name, counted)
+    chosen = {name: body for name, body in GEOMETRIC.items() if name not in without}
+    make(load_spec({"warp": chosen, "output": {"size": [40, 30]}}), picture(200, 300), range(7))
+    # Reductions of the source for copies below half its size are made once each, and all copies read from them.
+    reductions = [call for call in calls if isinstance(call, tuple)]
+    assert len(calls) - len(reductions) == 7 and len(reductions) == len(set(reductions))
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "linear", "cubic", "lanczos"])

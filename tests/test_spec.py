@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from augx import AugxError, SpecError, document, load_spec
+from augx.draws import draw
 from augx.ranges import Quantity
-from augx.recipe import draw
 from augx.spec import PRESETS, Spec
 from augx.transforms import TRANSFORMS
 
@@ -80,7 +80,7 @@ def test_drawn_values_are_short_decimals_that_survive_json(low: float, width: fl
     ("text", "expected"),
     [
         ("warp: {rotat: 3}", "line 1, column 8: warp.rotat: unknown key (did you mean rotate?)"),
-        ("warp: {rotate: {degres: 3, range: 2}}", "line 1, column 17: warp.rotate.degres: unknown key; allowed: p, range"),
+        ("warp: {rotate: {degres: 3, range: 2}}", "line 1, column 17: warp.rotate.degres: unknown key; allowed: range, p, relabel"),
         ("wrap: {rotate: 3}", "line 1, column 1: wrap: unknown key (did you mean warp?)"),
         ("warp: {rotate: big}", "expected a number, [low, high], or one of"),
         ("warp: {rotate: -3}", "can't be negative"),
@@ -99,7 +99,7 @@ def test_drawn_values_are_short_decimals_that_survive_json(low: float, width: fl
         ("warp: {zoom: {range: 0.1, axes: both}}", "expected together or independent, found 'both'"),
         ("warp: {flip_h: 2}", "less than or equal to 1, found 2"),
         ("warp: {flip_h: true}", "expected a probability between 0 and 1"),
-        ("warp: {border: edge}", "expected nearest, constant, reflect, reflect101 or wrap"),
+        ("warp: {border: edge}", "expected nearest, constant, reflect, reflect101, wrap or crop_safe"),
         ("warp: {border_value: [1, 2]}", "expected a level"),
         ("warp: {border_value: 300}", "less than or equal to 255"),
         ("warp: 3", "warp: expected a mapping"),

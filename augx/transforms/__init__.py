@@ -1,7 +1,9 @@
 """The name table of transforms. To add one, write its class into its family's file; nothing else."""
 
-from augx.transforms import geometric, pixel, tone
-from augx.transforms.base import REGISTRY as TRANSFORMS
-from augx.transforms.base import Geometric, Pixel, Tone, Transform
+from augx.transforms import blur, colour, contrast, damage, fields, geometric, noise, tone, weather
+from augx.transforms.base import REGISTRY, Field2D, Geometric, Pixel, Tone, Transform
 
-__all__ = ["TRANSFORMS", "Geometric", "Pixel", "Tone", "Transform", "geometric", "pixel", "tone"]
+FAMILIES = (geometric, fields, tone, colour, noise, blur, damage, contrast, weather)
+TRANSFORMS = {name: cls for family in FAMILIES for name, cls in REGISTRY.items() if cls.__module__ == family.__name__}
+
+__all__ = ["FAMILIES", "TRANSFORMS", "Field2D", "Geometric", "Pixel", "Tone", "Transform"]

@@ -10,15 +10,27 @@ import re
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from augx.ranges import Quantity, fault, shown
+from augx.ranges import FORMS, Quantity, fault, shown
 
 Array = np.ndarray[Any, Any]
 Params = dict[str, Array]
 """Drawn values by name: one array of n values each, for n copies."""
 
 Probability = Annotated[float, Field(strict=True, ge=0, le=1)]
+
+
+def _one_folder(label: str) -> str:
+    if label in ("", ".", "..") or "/" in label or "\0" in label:
+        raise fault(f"a label is the name of one folder, found {shown(label)}")
+    return label
+
+
+Label = Annotated[str, AfterValidator(_one_folder)]
+
+MAX_SIDE = 65_500
+Side = Annotated[int, Field(strict=True, ge=1, le=MAX_SIDE)]
 
 REGISTRY: dict[str, type[Transform]] = {}
 
@@ -43,8 +55,11 @@ class Transform(Node):
 
     name: ClassVar[str]
     section: ClassVar[str]
+    of_colour: ClassVar[bool] = False
+    """It is about red, green and blue: nothing to a grey picture, and refused for one of other channels."""
 
     p: Probability = Field(1.0, description="probability that a copy gets this transform at all")
+    relabel: dict[Label, Label] = Field({}, description="classes that this turns into others: {left: right, right: left}")
 
     @classmethod
     def quantities(cls) -> dict[str, Quantity]:
@@ -61,8 +76,7 @@ class Transform(Node):
     def long_form(cls, value: Any) -> Any:
         """The mapping that a value stands for: ``name: value`` is its first range, or ``p`` where it has no range."""
         main = next(iter(cls.quantities()), "p")
-        forms = {"choice", "normal", "log_uniform", "fixed"}
-        if isinstance(value, dict) and not (main != "p" and forms & value.keys()):
+        if isinstance(value, dict) and not (main != "p" and FORMS & value.keys()):
             return value
         if main == "p" and isinstance(value, bool):
             raise fault(f"expected a probability between 0 and 1 (0.5: every other copy), found {shown(value).lower()}")
@@ -83,8 +97,19 @@ class Geometric(Transform):
         raise NotImplementedError
 
     def resized(self, params: Params, size: Array) -> Array:
-        """Width and height (n, 2) after the transform; only turns change them."""
+        """Width and height (n, 2) after the transform; turns and crops change them."""
         return size
+
+
+class Field2D(Geometric):
+    """A transform of the plane that no matrix can express: a displacement for each pixel, composed into the one warp."""
+
+    def displaced(self, params: dict[str, Any], size: tuple[int, int]) -> Array:
+        """How far from its own place each pixel is read, in pixels: float32 (h, w, 2), x and y, for width and height ``size``."""
+        raise NotImplementedError
+
+    def matrices(self, params: Params, size: Array) -> Array:
+        return np.tile(np.eye(3), (len(size), 1, 1))
 
 
 class Tone(Transform):
@@ -103,7 +128,11 @@ class Pixel(Transform):
     section: ClassVar[str] = "then"
 
     def apply(self, image: Array, params: dict[str, Any]) -> Array:
-        """A new picture; ``image`` (h, w) or (h, w, 3), uint8 or uint16, is left as it is. Alpha never comes here."""
+        """A new picture of the same shape and depth; ``image`` is left as it is.
+
+        It is (h, w) grey, (h, w, 3) blue green red, or (h, w, c) of any other number of channels (unless ``of_colour``);
+        uint8, uint16, or float32 with black 0 and white 1. Alpha never comes here.
+        """
         raise NotImplementedError
 
 
@@ -118,6 +147,13 @@ def noise_seed(u: Array) -> Array:
     return (u * 2.0**48).astype(np.int64)
 
 
-def scale16(image: Array) -> int:
-    """Levels of this picture in one level of an 8-bit one: specs speak of 0 to 255 whatever the depth."""
-    return 257 if image.dtype == np.uint16 else 1
+def white(image: Array) -> float:
+    """The brightest level of this depth: 255, 65535, or 1.0 of float32; black is 0."""
+    return {"u": 255.0 if image.dtype == np.uint8 else 65535.0, "f": 1.0}[image.dtype.kind]
+
+
+def as_levels(values: Array, image: Array) -> Array:
+    """Float values on the scale of ``image``, clipped to black and white, in its depth; uint8 and uint16 are rounded."""
+    if image.dtype.kind == "f":
+        return np.clip(values, 0, 1).astype(image.dtype, copy=False)
+    return np.rint(np.clip(values, 0, white(image))).astype(image.dtype)

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from augx.ranges import Quantity, Range
-from augx.transforms.base import Array, Geometric, Params, chosen, register
-from augx.warp import about_centre, cos_sin, stacked
+from augx.distributions import Fixed, LogUniform, Range
+from augx.matrices import about_centre, cos_sin, onto, resize, stacked
+from augx.ranges import Quantity
+from augx.transforms.base import Array, Geometric, Params, Side, chosen, register
 
 
 @register
@@ -66,6 +67,118 @@ class Zoom(Geometric):
 
     def matrices(self, params: Params, size: Array) -> Array:
         return about_centre(stacked(len(size), xx=params["x"], yy=params["y"]), size)
+
+
+@register
+class ShearY(Geometric):
+    """Slide columns up and down about the centre, so that level lines slope by the angle."""
+
+    range: Annotated[Range, Quantity("angle", "degrees, the right side down", 0, -80, 80)] = Field(description="angle")
+
+    def matrices(self, params: Params, size: Array) -> Array:
+        return about_centre(stacked(len(size), yx=np.tan(np.deg2rad(params["angle"]))), size)
+
+
+@register
+class ScaleX(Geometric):
+    """Stretch in width about the centre."""
+
+    range: Annotated[Range, Quantity("factor", "factor, above 1 widens", 1, 0.05, 20)] = Field(description="factor")
+
+    def matrices(self, params: Params, size: Array) -> Array:
+        return about_centre(stacked(len(size), xx=params["factor"]), size)
+
+
+@register
+class ScaleY(Geometric):
+    """Stretch in height about the centre."""
+
+    range: Annotated[Range, Quantity("factor", "factor, above 1 heightens", 1, 0.05, 20)] = Field(description="factor")
+
+    def matrices(self, params: Params, size: Array) -> Array:
+        return about_centre(stacked(len(size), yy=params["factor"]), size)
+
+
+@register
+class Perspective(Geometric):
+    """Look at the picture from aside: each corner moves inwards by a share of its own.
+
+    torchvision's RandomPerspective: a corner moves by up to ``range`` times half the width and half the height.
+    """
+
+    range: Annotated[Range, Quantity("distortion", "fraction of half the width and height", 0, 0, 0.6)] = Field(
+        description="how far a corner moves at most"
+    )
+
+    def draw(self, u: Array) -> Params:
+        corners = (f"{corner}_{axis}" for corner in ("top_left", "top_right", "bottom_right", "bottom_left") for axis in "xy")
+        return {**super().draw(u), **{name: np.round(u[:, 1 + i], 6) for i, name in enumerate(corners)}}
+
+    def matrices(self, params: Params, size: Array) -> Array:
+        shares = np.stack([column for name, column in params.items() if name != "distortion"], axis=1).reshape(-1, 4, 2)
+        corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
+        inwards = (1 - 2 * corners) * shares * params["distortion"][:, None, None] / 2
+        return onto((corners + inwards) * size[:, None] - 0.5, size)
+
+
+@register
+class Crop(Geometric):
+    """Keep a window at a random place; the copy has its size.
+
+    The window lies on whole pixels, so a crop alone resamples nothing.
+    """
+
+    range: Annotated[Range, Quantity("fraction", "fraction of the width and height that is kept", 1, 0.01, 1)] = Field(
+        Fixed(1.0), description="side of the window"
+    )
+    size: tuple[Side, Side] | None = Field(None, description="[width, height] of the window in pixels, instead of a fraction")
+
+    def draw(self, u: Array) -> Params:
+        return {**super().draw(u), "x": np.round(u[:, 1], 6), "y": np.round(u[:, 2], 6)}
+
+    def matrices(self, params: Params, size: Array) -> Array:
+        room = size - self.resized(params, size)
+        return stacked(len(size), xt=-np.rint(params["x"] * room[:, 0]), yt=-np.rint(params["y"] * room[:, 1]))
+
+    def resized(self, params: Params, size: Array) -> Array:
+        if self.size is not None:
+            return np.tile(np.array(self.size, float), (len(size), 1))
+        return np.maximum(np.rint(params["fraction"][:, None] * size), 1)
+
+
+@register
+class RandomResizedCrop(Geometric):
+    """Keep a window of random area, shape and place, stretched to the copy's full size.
+
+    Szegedy et al., "Going deeper with convolutions", 2015; as torchvision's, but that a window which would be too wide or too
+    high keeps its area and becomes as wide or as high as the picture, instead of being drawn again.
+    """
+
+    scale: Annotated[Range, Quantity("scale", "fraction of the area that is kept", 1, 0.01, 1)] = Field(description="area of the window")
+    ratio: Annotated[Range, Quantity("ratio", "width by height of the window, in pixels", 1, 0.05, 20)] = Field(
+        LogUniform(3 / 4, 4 / 3), description="shape of the window"
+    )
+
+    def draw(self, u: Array) -> Params:
+        return {**super().draw(u), "x": np.round(u[:, 2], 6), "y": np.round(u[:, 3], 6)}
+
+    def matrices(self, params: Params, size: Array) -> Array:
+        area = params["scale"] * size[:, 0] * size[:, 1]
+        ratio = np.clip(params["ratio"], area / size[:, 1] ** 2, size[:, 0] ** 2 / area)
+        window = np.minimum(np.stack([np.sqrt(area * ratio), np.sqrt(area / ratio)], axis=1), size)
+        corner = np.stack([params["x"], params["y"]], axis=1) * (size - window)
+        return resize(window, size) @ stacked(len(size), xt=-corner[:, 0], yt=-corner[:, 1])
+
+
+@register
+class Transpose(Geometric):
+    """Mirror about the diagonal from top left to bottom right; width and height change places."""
+
+    def matrices(self, params: Params, size: Array) -> Array:
+        return stacked(len(size), xx=0, xy=1, yx=1, yy=0)
+
+    def resized(self, params: Params, size: Array) -> Array:
+        return size[:, ::-1]
 
 
 @register

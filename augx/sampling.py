@@ -1,0 +1,158 @@
+"""Where each pixel of a copy is read: matrices and displacement fields in turn, from the copy's canvas to the source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+
+from augx.matrices import IDENTITY, about_centre, inverse, stacked
+
+Array = np.ndarray[Any, Any]
+Field = Callable[[], Array]
+"""Makes a displacement in pixels, float32 (h, w, 2): how far from its own place each pixel of a picture is read."""
+
+_FAR = 30_000.0  # further than any pixel; cv2 reads coordinates as 16-bit numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """The way from the canvas to the source: the last of the ``matrices`` (3, 3), the last field, ..., the first matrix.
+
+    There is one field fewer than matrices. Fields are made when they are wanted, and not kept: they are as large as pictures.
+    """
+
+    matrices: tuple[Array, ...]
+    fields: tuple[Field, ...] = ()
+
+    @property
+    def matrix(self) -> Array:
+        """All matrices in one, as if the fields displaced nothing."""
+        product = self.matrices[0]
+        for matrix in self.matrices[1:]:
+            product = product @ matrix
+        return product
+
+    def then(self, matrix: Array) -> Sampling:
+        """The same way, and one matrix more at the source's end."""
+        return Sampling((matrix @ self.matrices[0], *self.matrices[1:]), self.fields)
+
+    def is_affine(self) -> bool:
+        """Whether parallel lines stay parallel, which the cheapest warp needs."""
+        return not self.fields and not self.matrices[0][2, :2].any()
+
+    def sees_the_horizon(self, size: tuple[int, int]) -> bool:
+        """Whether a perspective's horizon crosses the canvas: what lies behind it would show up mirrored."""
+        corners = _corners(size) @ self.matrices[-1].T
+        return bool(corners[:, 2].min() <= 1e-3 * abs(corners[:, 2]).max())
+
+    def maps(self, size: tuple[int, int]) -> tuple[Array, Array]:
+        """The source's x and y, float32 (h, w), for each pixel of a canvas of ``size`` (width, height)."""
+        xs, ys = np.arange(size[0], dtype=np.float32)[None], np.arange(size[1], dtype=np.float32)[:, None]
+        first = self.matrices[-1]
+        x, y = _moved(*np.broadcast_arrays(xs, ys), first)
+        for make, matrix in zip(self.fields[::-1], self.matrices[-2::-1], strict=True):
+            field = make()
+            if first is not None and not first[2, :2].any():
+                here = _displaced(field, first, size)
+            else:
+                here = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            x, y = _moved(x + here[:, :, 0], y + here[:, :, 1], matrix)
+            first = None  # from here on the way bends
+        return np.ascontiguousarray(x), np.ascontiguousarray(y)
+
+    def read(self, points: Array) -> Array:
+        """Where points (n, 2) of the canvas lie in the source."""
+        points = _carried(points, self.matrices[-1])
+        for make, matrix in zip(self.fields[::-1], self.matrices[-2::-1], strict=True):
+            points = _carried(points + _at(make(), points), matrix)
+        return points
+
+    def moved(self, points: Array) -> Array:
+        """Where points (n, 2) of the source come to lie on the canvas: the inverse of ``read``, fields and all."""
+        points = _carried(points, inverse(self.matrices[0][None])[0])
+        for make, matrix in zip(self.fields, self.matrices[1:], strict=True):
+            field, found = make(), points
+            for _ in range(50):  # found + displacement(found) = points, by iteration (Chen et al., Medical Physics 35, 2008)
+                before, found = found, points - _at(field, found)
+                if np.abs(found - before).max(initial=0) < 1e-6:
+                    break
+            points = _carried(found, inverse(matrix[None])[0])
+        return points
+
+    def inside(self, source: tuple[int, int], canvas: tuple[int, int]) -> Sampling:
+        """``matrices.inside`` for a way with fields: the zoom is found by bisection, to a thousandth."""
+        ready = Sampling(self.matrices, tuple(partial(np.asarray, make()) for make in self.fields))  # made once for all tries
+        limits, size = np.array(source, float), np.array([canvas], float)
+        centre = ready.read((size - 1) / 2)
+        brought = (np.clip(centre, limits / 16 - 0.5, limits * 15 / 16 - 0.5) - centre)[0]
+        rim = _rim(canvas)
+
+        def zoomed(way: Sampling, share: float) -> Sampling:
+            closer = about_centre(stacked(1, xx=share, yy=share), size)[0]
+            return Sampling((*way.matrices[:-1], way.matrices[-1] @ closer), way.fields).then(stacked(1, xt=brought[0], yt=brought[1])[0])
+
+        def fits(share: float) -> bool:
+            places = zoomed(ready, share).read(rim)
+            return bool((places >= -0.5).all() and (places <= limits - 0.5).all())
+
+        low, high = 0.0, 1.0
+        while high - low > 1e-3 and not fits(high):
+            middle = (low + high) / 2
+            low, high = (middle, high) if fits(middle) else (low, middle)
+        return zoomed(self, high if high == 1 else low)
+
+
+def _corners(size: tuple[int, int]) -> Array:
+    right, bottom = size[0] - 1.0, size[1] - 1.0
+    return np.array([[0, 0, 1], [right, 0, 1], [right, bottom, 1], [0, bottom, 1]])
+
+
+def _rim(size: tuple[int, int]) -> Array:
+    """Every pixel of the canvas' rim, and a net of 33 by 33 over the rest: fields are smooth."""
+    xs, ys = np.arange(size[0], dtype=float), np.arange(size[1], dtype=float)
+    net = np.stack(np.meshgrid(np.linspace(0, size[0] - 1, 33), np.linspace(0, size[1] - 1, 33)), axis=-1).reshape(-1, 2)
+    rows = [np.stack([xs, np.full_like(xs, y)], axis=1) for y in (0, size[1] - 1)]
+    columns = [np.stack([np.full_like(ys, x), ys], axis=1) for x in (0, size[0] - 1)]
+    return np.concatenate([*rows, *columns, net])
+
+
+def _moved(x: Array, y: Array, matrix: Array) -> tuple[Array, Array]:
+    """Coordinates (h, w) taken through a matrix; what lies behind a perspective's horizon goes to infinity instead."""
+    if not (matrix != IDENTITY).any():
+        return x, y
+    m = matrix.astype(np.float32)
+    new_x, new_y = m[0, 0] * x + (m[0, 1] * y + m[0, 2]), m[1, 0] * x + (m[1, 1] * y + m[1, 2])
+    if not matrix[2, :2].any():
+        return new_x, new_y
+    depth = np.maximum(m[2, 0] * x + (m[2, 1] * y + m[2, 2]), np.float32(1e-4))
+    return np.clip(new_x / depth, -_FAR, _FAR), np.clip(new_y / depth, -_FAR, _FAR)
+
+
+def _displaced(field: Array, matrix: Array, size: tuple[int, int]) -> Array:
+    """A field as it is seen through an affine matrix on a canvas."""
+    if not (matrix != IDENTITY).any() and field.shape[:2] == size[::-1]:
+        return field
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(field, matrix[:2], size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _carried(points: Array, matrix: Array) -> Array:
+    carried = points @ matrix[:, :2].T + matrix[:, 2]
+    return carried[:, :2] / carried[:, 2:]
+
+
+def _at(field: Array, points: Array) -> Array:
+    """A field's displacement (n, 2) at points (n, 2), between its pixels by linear interpolation, beyond its edge as on it."""
+    height, width = field.shape[:2]
+    x, y = np.clip(points[:, 0], 0, width - 1), np.clip(points[:, 1], 0, height - 1)
+    left, top = np.minimum(x.astype(int), max(width - 2, 0)), np.minimum(y.astype(int), max(height - 2, 0))
+    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    fx, fy = (x - left)[:, None], (y - top)[:, None]
+    upper = field[top, left] * (1 - fx) + field[top, right] * fx
+    lower = field[bottom, left] * (1 - fx) + field[bottom, right] * fx
+    return upper * (1 - fy) + lower * fy

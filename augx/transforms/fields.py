@@ -1,0 +1,90 @@
+"""Displacement fields: draw -> how far from its own place each pixel is read. They join the matrices in the one warp."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from augx.distributions import Fixed, Range
+from augx.randomness import words
+from augx.ranges import Quantity
+from augx.transforms.base import Array, Field2D, Params, noise_seed, register
+
+
+def _noise(seed: int, shape: tuple[int, ...]) -> Array:
+    """Uniform in (-1, 1), float32."""
+    return words(seed, math.prod(shape), np.uint16).reshape(shape).astype(np.float32) / np.float32(32767.5) - np.float32(1)
+
+
+@register
+class Elastic(Field2D):
+    """Bend the picture like rubber, by a smooth random field.
+
+    Simard et al., "Best practices for convolutional neural networks applied to visual document analysis", ICDAR 2003: uniform
+    noise, smoothed by a Gaussian and scaled. Their 4 and 34 pixels for 28x28 digits are a ``sigma`` of 0.14 and a
+    ``displacement`` of 0.05 here. The field folds over itself where the displacement is more than about a third of sigma.
+    """
+
+    displacement: Annotated[
+        Range, Quantity("displacement", "standard deviation along each axis, fraction of the shorter side", 0, 0, 0.3)
+    ] = Field(description="how far pixels move")
+    sigma: Annotated[Range, Quantity("sigma", "fraction of the shorter side", 0.1, 0.005, 1)] = Field(
+        Fixed(0.1), description="standard deviation of the Gaussian, the size of the bumps"
+    )
+
+    def draw(self, u: Array) -> Params:
+        return {**super().draw(u), "seed": noise_seed(u[:, 2])}
+
+    def displaced(self, params: dict[str, Any], size: tuple[int, int]) -> Array:
+        shorter = min(size)
+        sigma = params["sigma"] * shorter
+        # Three cells to a sigma say all that a Gaussian leaves; in between, cubic interpolation.
+        cells = [max(1, min(side, math.ceil(3 * side / sigma))) for side in size]
+        deviations = [max(sigma * count / side, 1e-3) for count, side in zip(cells, size, strict=True)]
+        margins = [math.ceil(4 * deviation) for deviation in deviations]
+        shape = (cells[1] + 2 * margins[1], cells[0] + 2 * margins[0], 2)
+        kernels = [cv2.getGaussianKernel(2 * m + 1, d, cv2.CV_32F) for m, d in zip(margins, deviations, strict=True)]
+        smooth = cv2.sepFilter2D(_noise(params["seed"], shape), -1, kernels[0], kernels[1], borderType=cv2.BORDER_REPLICATE)
+        inner = smooth[margins[1] : margins[1] + cells[1], margins[0] : margins[0] + cells[0]]
+        # Of uniform noise in (-1, 1), which has a variance of 1/3, each smoothing leaves the sum of its squared weights.
+        left = math.sqrt(math.prod(float((kernel**2).sum()) for kernel in kernels) / 3)
+        return cv2.resize(inner * np.float32(params["displacement"] * shorter / left), size, interpolation=cv2.INTER_CUBIC)
+
+
+@register
+class GridDistortion(Field2D):
+    """Shake the nodes of a grid and stretch what lies between; the picture's rim stays on the rim.
+
+    The grid of Albumentations' GridDistortion, with nodes that move in both directions.
+    """
+
+    distortion: Annotated[Range, Quantity("distortion", "fraction of a cell", 0, 0, 0.45)] = Field(
+        description="how far a node moves at most"
+    )
+    cells: Annotated[Range, Quantity("cells", "cells along each side", 5, 1, 50, whole=True)] = Field(
+        Fixed(5), description="fineness of the grid"
+    )
+
+    def draw(self, u: Array) -> Params:
+        return {**super().draw(u), "seed": noise_seed(u[:, 2])}
+
+    def displaced(self, params: dict[str, Any], size: tuple[int, int]) -> Array:
+        cells = params["cells"]
+        nodes = _noise(params["seed"], (cells + 1, cells + 1, 2)) * np.float32(params["distortion"] / cells) * np.array(size, np.float32)
+        nodes[:, [0, -1], 0] = 0
+        nodes[[0, -1], :, 1] = 0
+        rows = _between(nodes, size[1])
+        return np.ascontiguousarray(_between(rows.swapaxes(0, 1), size[0]).swapaxes(0, 1))
+
+
+def _between(nodes: Array, pixels: int) -> Array:
+    """Nodes (k, ..., 2) that divide a side into equal cells, interpolated at its pixels' centres."""
+    cells = len(nodes) - 1
+    place = (np.arange(pixels, dtype=np.float32) + np.float32(0.5)) * np.float32(cells / pixels)
+    index = np.minimum(place.astype(int), cells - 1)
+    share = (place - index.astype(np.float32))[:, None, None]
+    return nodes[index] * (1 - share) + nodes[index + 1] * share
