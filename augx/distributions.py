@@ -160,9 +160,11 @@ class Whole:
 
     def quantile(self, u: Array) -> Array:
         if not isinstance(self.form, Uniform):
-            return np.rint(self.form.quantile(u)).astype(int)
+            nearest: Array = np.rint(self.form.quantile(u)).astype(int)
+            return nearest
         low, high = math.ceil(self.form.low), math.floor(self.form.high)
-        return np.minimum(low + u * (high - low + 1), high).astype(int)
+        drawn: Array = np.minimum(low + np.floor(u * (high - low + 1)), high).astype(int)
+        return drawn
 
     def spelled(self) -> Any:
         return self.form.spelled()

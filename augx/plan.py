@@ -250,7 +250,9 @@ def _check_names(rows: Sequence[Row], originals: bool) -> None:
         for label in (row.source.label, *(label for label, _ in row.relabelled)):
             longest = max(row.file_name(max(row.copies - 1, 0), label), row.source.name, key=lambda name: len(os.fsencode(name)))
             if len(os.fsencode(longest)) > _NAME_MAX:
-                raise PlanError(f"{printable(row.source.path)}: its copies' names would be longer than {_NAME_MAX} bytes; rename the source")
+                raise PlanError(
+                    f"{printable(row.source.path)}: its copies' names would be longer than {_NAME_MAX} bytes; rename the source"
+                )
         for series in row.series:
             other = stems.setdefault(folded(series), row)
             if other is not row:

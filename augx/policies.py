@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, create_model, model_validator
 
-from augx.ranges import fault
+from augx.ranges import fault, shown
 from augx.sections import AnyStep, Group, Mix, Placed, StepBase, WhenUsed
 from augx.transforms import TRANSFORMS
 from augx.transforms.base import Node, Probability
@@ -265,7 +265,9 @@ class _Chosen(Node):
     @model_validator(mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:
-        return {value: {}} if isinstance(value, str) and value in POLICIES else value
+        if isinstance(value, str) and value not in POLICIES:
+            raise fault(f"a policy is one of {', '.join(POLICIES)}, found {shown(value)}")
+        return {value: {}} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _single(self) -> _Chosen:

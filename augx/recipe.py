@@ -93,7 +93,7 @@ def _refuse_colours(transforms: Iterable[Transform], channels: int) -> None:
 
 def _treats_colours_apart(tone: Tone) -> bool:
     params = {name: column[:, None, None] for name, column in tone.draw(np.full((1, 15), 0.5)).items()}
-    return tone.curve(np.zeros((1, 1, 1)), params).shape[1] == 3
+    return len(tone.curve(np.zeros((1, 1, 1)), params)[0]) == 3
 
 
 def _samplings(

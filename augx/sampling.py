@@ -52,17 +52,19 @@ class Sampling:
 
     def maps(self, size: tuple[int, int]) -> tuple[Array, Array]:
         """The source's x and y, float32 (h, w), for each pixel of a canvas of ``size`` (width, height)."""
-        xs, ys = np.arange(size[0], dtype=np.float32)[None], np.arange(size[1], dtype=np.float32)[:, None]
+        xs = np.broadcast_to(np.arange(size[0], dtype=np.float32), size[::-1])
+        ys = np.broadcast_to(np.arange(size[1], dtype=np.float32)[:, None], size[::-1])
         first = self.matrices[-1]
-        x, y = _moved(*np.broadcast_arrays(xs, ys), first)
+        x, y = _moved(xs, ys, first)
+        straight = not first[2, :2].any()
         for make, matrix in zip(self.fields[::-1], self.matrices[-2::-1], strict=True):
             field = make()
-            if first is not None and not first[2, :2].any():
+            if straight:
                 here = _displaced(field, first, size)
             else:
                 here = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             x, y = _moved(x + here[:, :, 0], y + here[:, :, 1], matrix)
-            first = None  # from here on the way bends
+            straight = False
         return np.ascontiguousarray(x), np.ascontiguousarray(y)
 
     def read(self, points: Array) -> Array:
@@ -143,7 +145,8 @@ def _displaced(field: Array, matrix: Array, size: tuple[int, int]) -> Array:
 
 def _carried(points: Array, matrix: Array) -> Array:
     carried = points @ matrix[:, :2].T + matrix[:, 2]
-    return carried[:, :2] / carried[:, 2:]
+    places: Array = carried[:, :2] / carried[:, 2:]
+    return places
 
 
 def _at(field: Array, points: Array) -> Array:
@@ -155,4 +158,5 @@ def _at(field: Array, points: Array) -> Array:
     fx, fy = (x - left)[:, None], (y - top)[:, None]
     upper = field[top, left] * (1 - fx) + field[top, right] * fx
     lower = field[bottom, left] * (1 - fx) + field[bottom, right] * fx
-    return upper * (1 - fy) + lower * fy
+    between: Array = upper * (1 - fy) + lower * fy
+    return between

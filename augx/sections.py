@@ -207,7 +207,8 @@ def _steps(model: Any) -> Any:
 if TYPE_CHECKING:
     Warp = _WarpSection
     ToneSection = _Section
-    Step = AnyStep = StepBase
+    Step = StepBase
+    AnyStep = StepBase
 else:
     Step = _step("Step", Pixel)
     WarpStep, ToneStep, AnyStep = _step("WarpStep", Geometric), _step("ToneStep", Tone), _step("AnyStep", Transform)

@@ -60,6 +60,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def _allowed(model: Any, path: Location) -> list[str]:
     """The keys of the model at this place of a spec."""
+    if path[:1] == ("classes",) and len(path) > 2:
+        path = path[2:]  # a class' sections are the spec's own
     for part in path:
         if isinstance(part, str) and part in model.model_fields:
             field = model.model_fields[part]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from augx import PlanError, class_tree, load_spec, named_images, plan_copies
 from augx.manifest import Listed, Numbers
-from augx.plan import Plan, folded
+from augx.plan import Plan, folded, joined
 from augx.sources import Source
 from tests.conftest import picture, write_picture
 
@@ -24,7 +24,7 @@ def sources(*keys: str) -> list[Source]:
 
 
 def names(plan: Plan) -> list[str]:
-    return [row.place(row.file_name(n)) for row in plan.rows for n in range(row.copies)]
+    return [joined(row.source.folder, row.file_name(n, row.source.label)) for row in plan.rows for n in range(row.copies)]
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(1, 80))
@@ -61,7 +61,7 @@ def test_names(name: str, copy: str) -> None:
 
 def test_numbers_grow_past_five_digits() -> None:
     (row,) = plan_copies(sources("a.jpg"), SPEC, total=1).rows
-    assert [row.file_name(n) for n in (99_999, 100_000)] == ["a_99999.jpg", "a_100000.jpg"]
+    assert [row.file_name(n, "") for n in (99_999, 100_000)] == ["a_99999.jpg", "a_100000.jpg"]
 
 
 @pytest.mark.parametrize(

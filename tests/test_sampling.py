@@ -155,7 +155,9 @@ def test_corners_go_onto_corners() -> None:
     area = np.array([(-0.5, -0.5, 1), (39.5, -0.5, 1), (39.5, 29.5, 1), (-0.5, 29.5, 1)])
     found = area @ matrix.T
     assert np.allclose(found[:, :2] / found[:, 2:], corners[0])
-    assert np.allclose(cv2.getPerspectiveTransform(area[:, :2].astype(np.float32), corners[0].astype(np.float32)), matrix / matrix[2, 2], atol=1e-4)
+    assert np.allclose(
+        cv2.getPerspectiveTransform(area[:, :2].astype(np.float32), corners[0].astype(np.float32)), matrix / matrix[2, 2], atol=1e-4
+    )
 
 
 def test_perspective_is_torchvisions() -> None:

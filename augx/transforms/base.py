@@ -156,4 +156,5 @@ def as_levels(values: Array, image: Array) -> Array:
     """Float values on the scale of ``image``, clipped to black and white, in its depth; uint8 and uint16 are rounded."""
     if image.dtype.kind == "f":
         return np.clip(values, 0, 1).astype(image.dtype, copy=False)
-    return np.rint(np.clip(values, 0, white(image))).astype(image.dtype)
+    rounded: Array = np.rint(np.clip(values, 0, white(image))).astype(image.dtype)
+    return rounded

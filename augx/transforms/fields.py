@@ -87,4 +87,5 @@ def _between(nodes: Array, pixels: int) -> Array:
     place = (np.arange(pixels, dtype=np.float32) + np.float32(0.5)) * np.float32(cells / pixels)
     index = np.minimum(place.astype(int), cells - 1)
     share = (place - index.astype(np.float32))[:, None, None]
-    return nodes[index] * (1 - share) + nodes[index + 1] * share
+    between: Array = nodes[index] * (1 - share) + nodes[index + 1] * share
+    return between

@@ -143,7 +143,8 @@ class Crop(Geometric):
     def resized(self, params: Params, size: Array) -> Array:
         if self.size is not None:
             return np.tile(np.array(self.size, float), (len(size), 1))
-        return np.maximum(np.rint(params["fraction"][:, None] * size), 1)
+        window: Array = np.maximum(np.rint(params["fraction"][:, None] * size), 1)
+        return window
 
 
 @register
