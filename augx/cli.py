@@ -10,6 +10,7 @@ import click
 
 from augx import __version__
 from augx.commands.generate import generate
+from augx.commands.transforms import transforms
 from augx.errors import AugxError
 
 
@@ -19,7 +20,8 @@ def augx() -> None:
     """Turn a small labelled image set into a large one, on disk, reproducibly."""
 
 
-augx.add_command(generate)
+for command in (generate, transforms):
+    augx.add_command(command)
 
 
 def main() -> None:

@@ -55,7 +55,8 @@ class Quantity:
     """What one number of a transform means; the annotation that turns a field's YAML into a ``Range``.
 
     ``param`` names the drawn value in the manifest, ``unit`` its unit; values lie in [``low``, ``high``], and
-    ``neutral`` is the value that changes nothing (or least), about which a single number spreads; ``whole`` numbers only.
+    ``neutral`` is the value that changes nothing (or least), about which a single number spreads; ``typical`` is a plain but
+    plausible one, for examples; ``whole`` numbers only.
     """
 
     param: str
@@ -63,7 +64,15 @@ class Quantity:
     neutral: float
     low: float
     high: float
+    typical: float | None = None
     whole: bool = False
+
+    def example(self) -> Any:
+        """A typical range as a spec would write it."""
+        typical = self.neutral if self.typical is None else self.typical
+        if self.neutral == self.high:
+            return [typical, self.neutral]
+        return float(f"{abs(typical - self.neutral):.6g}")
 
     def parse(self, value: Any) -> Range:
         """The range that a spec's value means; raises ``PydanticCustomError`` in words."""

@@ -59,10 +59,7 @@ class Sampling:
         straight = not first[2, :2].any()
         for make, matrix in zip(self.fields[::-1], self.matrices[-2::-1], strict=True):
             field = make()
-            if straight:
-                here = _displaced(field, first, size)
-            else:
-                here = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            here = _seen(field, first, size) if straight else cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             x, y = _moved(x + here[:, :, 0], y + here[:, :, 1], matrix)
             straight = False
         return np.ascontiguousarray(x), np.ascontiguousarray(y)
@@ -135,7 +132,7 @@ def _moved(x: Array, y: Array, matrix: Array) -> tuple[Array, Array]:
     return np.clip(new_x / depth, -_FAR, _FAR), np.clip(new_y / depth, -_FAR, _FAR)
 
 
-def _displaced(field: Array, matrix: Array, size: tuple[int, int]) -> Array:
+def _seen(field: Array, matrix: Array, size: tuple[int, int]) -> Array:
     """A field as it is seen through an affine matrix on a canvas."""
     if not (matrix != IDENTITY).any() and field.shape[:2] == size[::-1]:
         return field

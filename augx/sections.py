@@ -67,7 +67,7 @@ class Mix:
 Placed = tuple[str, "Transform | Group | Mix"]
 """A node of a spec, and its place: the name of its stream, and of its parameters in the manifest."""
 
-_COUNT = Quantity("count", "number of options", 1, 1, 1000, whole=True)
+_COUNT = Quantity("count", "number of options", 1, 0, 1000, whole=True)
 
 
 def _count(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Measure augx beside a bare loop and beside other tools, in whole processes, and print the table as Markdown.
 
 python -m benchmarks            all rows, some minutes
-python -m benchmarks --smoke    all rows once in tiny sizes, to see that the benchmark works
+python -m benchmarks --smoke    all rows once in tiny sizes, and those of benchmarks/transforms.py, to see that the benchmarks work
 
 Nothing here imports OpenCV: a child's peak memory counts from its parent's, so this process must be a small one.
 """
@@ -179,14 +179,18 @@ def _tmpfs() -> str | None:
     return shm if os.path.isdir(shm) and os.access(shm, os.W_OK) and shutil.disk_usage(shm).free > 1_000_000_000 else None
 
 
-def _machine(libraries: str, folder: str | None) -> str:
+def machine() -> str:
+    """The processor, and how many cores this process may use."""
     cpu = platform.processor() or platform.machine()
     if os.path.exists("/proc/cpuinfo"):
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
         cpu = next((line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")), cpu)
+    return f"{cpu}, {available_cores()} cores"
+
+
+def _setting(libraries: str, folder: str | None) -> str:
     where = "tmpfs" if folder else "the disk of the temporary folder"
-    python = f"Python {platform.python_version()}"
-    return f"{cpu}, {available_cores()} cores; {python}, {libraries}, augx {version('augx-cli')}; output on {where}"
+    return f"{machine()}; Python {platform.python_version()}, {libraries}, augx {version('augx-cli')}; output on {where}"
 
 
 def main() -> None:
@@ -203,11 +207,14 @@ def main() -> None:
         work = Path(name)
         prepare = [sys.executable, str(HERE / "prepare.py"), str(PHOTO), name, "640x480", "64x64"]
         libraries = subprocess.run(prepare, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-        print(f"{_machine(libraries, folder)}; median of {repeats}.\n")
+        print(f"{_setting(libraries, folder)}; median of {repeats}.\n")
         print("| What | augx | Other | Ratio | Target | Met |\n|---|---:|---:|---:|---|---|", flush=True)
         bench = Bench(work)
         for row in rows(work, arguments.smoke):
             print(bench.line(row, repeats, judged=not arguments.smoke), flush=True)
+    if arguments.smoke:
+        print(flush=True)
+        subprocess.run([sys.executable, "-m", "benchmarks", "transforms", "--smoke"], check=True, cwd=HERE.parent)
 
 
 if __name__ == "__main__":

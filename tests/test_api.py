@@ -22,7 +22,9 @@ FLOORS = [
     "__main__",
     "cli",
     "commands.generate",
+    "commands.transforms",
     "commands",
+    "catalogue",
     "expand",
     "output",
     "unit",
@@ -51,6 +53,8 @@ FLOORS = [
     "transforms.damage",
     "transforms.contrast",
     "transforms.weather",
+    "transforms.light",
+    "transforms.layers",
     "transforms.base",
     "ranges",
     "distributions",
@@ -65,7 +69,7 @@ FLOORS = [
 
 
 # The families that touch pixels.
-PIXELS = {f"transforms.{family}" for family in ("fields", "colour", "noise", "blur", "damage", "contrast", "weather")}
+PIXELS = {f"transforms.{family}" for family in ("fields", "colour", "noise", "blur", "damage", "contrast", "weather", "light", "layers")}
 
 
 def module_name(path: Path) -> str:
@@ -95,7 +99,7 @@ def test_one_way_down(path: Path) -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("click", {"cli", "commands.generate"}),
+        ("click", {"cli", "commands.generate", "commands.transforms"}),
         ("tqdm", {"commands.generate"}),
         ("yaml", {"document"}),
         ("cv2", {"decode", "expand", "lut", "sampling", "unit", "warp", "writers", *PIXELS}),

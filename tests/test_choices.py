@@ -62,6 +62,7 @@ def test_all_of_takes_all_or_nothing() -> None:
 
 
 def test_groups_nest_in_every_section() -> None:
+    two: list[object] = [{"shear": 5}, {"perspective": 0.2}]
     spec = load_spec(
         {
             "warp": {
@@ -97,7 +98,7 @@ def test_a_transform_may_come_twice_in_steps() -> None:
         ({"then": [{"some_of": FOUR}]}, "some_of needs a count"),
         ({"then": [{"some_of": FOUR, "count": 5}]}, "count is at most 4"),
         ({"then": [{"some_of": FOUR, "count": 3, "weights": [1, 1, 0, 0]}]}, "count is at most 2"),
-        ({"then": [{"some_of": FOUR, "count": 0}]}, "values must lie in [1, 1000]"),
+        ({"then": [{"some_of": FOUR, "count": -1}]}, "values must lie in [0, 1000]"),
         ({"then": [{"one_of": FOUR, "count": 2}]}, "one_of has no count"),
         ({"then": [{"all_of": FOUR, "weights": [1, 1, 1, 1]}]}, "all_of takes all of its options"),
         ({"then": [{"one_of": []}]}, "one_of needs at least one option"),

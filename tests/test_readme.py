@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from augx import document, load_spec
-from augx.transforms import TRANSFORMS, Transform
+from augx.catalogue import as_markdown
+from augx.policies import POLICIES
+from augx.transforms import TRANSFORMS
 from tests.conftest import ROOT, Run, pictures
 
 README = (ROOT / "README.md").read_text()
@@ -18,22 +20,20 @@ def block(language: str, containing: str) -> str:
     return next(text for text in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if containing in text)
 
 
-def row(cls: type[Transform]) -> str:
-    settings = []
-    for name, field in cls.model_fields.items():
-        if name in cls.quantities():
-            settings.insert(0, f"`{name}`: {cls.quantities()[name].unit}")
-        elif name != "p":
-            settings.append(f"`{name}`: {field.description}")
-    summary = (cls.__doc__ or "").splitlines()[0]
-    return f"| {cls.section} | `{cls.name}` | {summary} | {'; '.join(settings) or '`p`'} |"
+def test_the_page_of_transforms_is_what_the_command_prints(augx: Run) -> None:
+    """To write it anew: ``augx transforms --markdown > docs/TRANSFORMS.md``."""
+    assert (ROOT / "docs" / "TRANSFORMS.md").read_text() == as_markdown()
+    assert augx("transforms", "--markdown").stdout.decode() == as_markdown()
 
 
-def test_the_table_has_every_transform() -> None:
-    """To write it anew, paste what this prints when it fails."""
-    expected = [row(cls) for section in ("warp", "tone", "then") for cls in TRANSFORMS.values() if cls.section == section]
-    found = re.findall(r"^\| (?:warp|tone|then) \|.*$", README, re.MULTILINE)
-    assert found == expected, "\n" + "\n".join(expected)
+def test_it_names_every_transform_and_policy() -> None:
+    table = README[README.index("| section | what it holds") : README.index("`augx transforms` lists them")]
+    assert re.findall(r"`(\w+)`", re.sub(r"\| `\w+` \|", "|", table)) == [*TRANSFORMS, *POLICIES]
+
+
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", README, re.DOTALL), ids=lambda text: text[:20])
+def test_its_specs_are_specs(text: str) -> None:
+    assert load_spec(document.parse(text.encode(), "README.md")[0]).canonical()
 
 
 def test_the_spec_is_one() -> None:
@@ -48,7 +48,7 @@ def test_the_python_runs(class_folders: Path, monkeypatch: pytest.MonkeyPatch, c
 
 
 def test_every_option_it_names_is_one(augx: Run) -> None:
-    known = set(re.findall(rb"--[a-z-]+", augx("generate", "--help").stdout))
+    known = set(re.findall(rb"--[a-z-]+", augx("generate", "--help").stdout + augx("transforms", "--help").stdout))
     named = {option.encode() for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", README)}
     assert named <= known
 

@@ -17,7 +17,9 @@ from augx.transforms.base import Array, Pixel, register
 class Blur(Pixel):
     """Blur with a Gaussian."""
 
-    sigma: Annotated[Range, Quantity("sigma", "standard deviation in pixels", 0, 0, 100)] = Field(description="standard deviation")
+    sigma: Annotated[Range, Quantity("sigma", "standard deviation in pixels", 0, 0, 100, typical=2)] = Field(
+        description="standard deviation"
+    )
 
     def apply(self, image: Array, params: dict[str, Any]) -> Array:
         if params["sigma"] < 0.01:  # cv2 reads 0 as "choose for me"
@@ -78,7 +80,9 @@ class MotionBlur(Pixel):
     anti-aliased and need not end at whole pixels. Along an axis an odd length is the kernel size of Albumentations' MotionBlur.
     """
 
-    length: Annotated[Range, Quantity("length", "length of the path in pixels", 0, 0, 200)] = Field(description="length of the smear")
+    length: Annotated[Range, Quantity("length", "length of the path in pixels", 0, 0, 200, typical=15)] = Field(
+        description="length of the smear"
+    )
     angle: Annotated[Range, Quantity("angle", "degrees counter-clockwise from the x axis", 0, -180, 180)] = Field(
         Uniform(-90.0, 90.0), description="direction of the motion"
     )
@@ -108,7 +112,9 @@ class Defocus(Pixel):
     Each pixel of the kernel weighs as much as the disk covers of it, so that the radius may be any number; up to 0.5 it is one pixel.
     """
 
-    radius: Annotated[Range, Quantity("radius", "radius of the disk in pixels", 0, 0, 100)] = Field(description="radius of the disk")
+    radius: Annotated[Range, Quantity("radius", "radius of the disk in pixels", 0, 0, 100, typical=4)] = Field(
+        description="radius of the disk"
+    )
 
     def apply(self, image: Array, params: dict[str, Any]) -> Array:
         if params["radius"] <= 0.5:
@@ -130,7 +136,7 @@ def _plain_median(plane: Array, size: int) -> Array:
 class Median(Pixel):
     """Replace each pixel by the median of the square around it, as denoising does."""
 
-    size: Annotated[Range, Quantity("size", "side of the square in pixels", 0, 0, 99, whole=True)] = Field(
+    size: Annotated[Range, Quantity("size", "side of the square in pixels", 0, 0, 99, typical=5, whole=True)] = Field(
         description="side of the square; an even one stands for the next odd one, and 0 for 1"
     )
 
@@ -156,7 +162,7 @@ class Sharpen(Pixel):
     kernel; pixels on the picture's edge stay as they are.
     """
 
-    factor: Annotated[Range, Quantity("factor", "0 smooth, 1 as it was, 2 sharper", 1, 0, 5)] = Field(description="sharpness")
+    factor: Annotated[Range, Quantity("factor", "0 smooth, 1 as it was, 2 sharper", 1, 0, 5, typical=2)] = Field(description="sharpness")
 
     def apply(self, image: Array, params: dict[str, Any]) -> Array:
         factor = params["factor"]

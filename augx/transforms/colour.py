@@ -30,7 +30,9 @@ class Hsv(Pixel):
 
     of_colour: ClassVar[bool] = True
 
-    hue: Annotated[Range, Quantity("hue", "degrees; red, yellow, green are 60 apart", 0, -180, 180)] = Field(description="turn of the hue")
+    hue: Annotated[Range, Quantity("hue", "degrees; red, yellow, green are 60 apart", 0, -180, 180, typical=15)] = Field(
+        Fixed(0.0), description="turn of the hue"
+    )
     saturation: Annotated[Range, Quantity("saturation", "factor, 0 is grey", 1, 0, 10)] = Field(
         Fixed(1.0), description="factor of the saturation"
     )
@@ -86,7 +88,7 @@ class Saturation(Pixel):
 
     of_colour: ClassVar[bool] = True
 
-    range: Annotated[Range, Quantity("factor", "factor, above 1 is more colourful", 1, 0, 10)] = Field(description="factor")
+    range: Annotated[Range, Quantity("factor", "factor, above 1 is more colourful", 1, 0, 10, typical=1.5)] = Field(description="factor")
 
     def apply(self, image: Array, params: dict[str, Any]) -> Array:
         factor = params["factor"]
@@ -134,7 +136,7 @@ class Sepia(Pixel):
 
     of_colour: ClassVar[bool] = True
 
-    strength: Annotated[Range, Quantity("strength", "0 is the picture itself, 1 is all brown", 0, 0, 1)] = Field(
+    strength: Annotated[Range, Quantity("strength", "0 is the picture itself, 1 is all brown", 0, 0, 1, typical=0.6)] = Field(
         description="share of the toned picture in the blend"
     )
 

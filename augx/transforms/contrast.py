@@ -37,7 +37,7 @@ class Clahe(Pixel):
     pixels before any limit could be kept.
     """
 
-    clip_limit: Annotated[Range, Quantity("clip_limit", "times the mean of a histogram's bins", 1, 1, 40)] = Field(
+    clip_limit: Annotated[Range, Quantity("clip_limit", "times the mean of a histogram's bins", 1, 1, 40, typical=4)] = Field(
         description="limit of the contrast"
     )
     tiles: Annotated[Range, Quantity("tiles", "tiles across the width and down the height", 8, 1, 64, whole=True)] = Field(
@@ -157,7 +157,7 @@ class Autocontrast(Pixel):
     The definition is that of Pillow's ImageOps.autocontrast, which torchvision shares for a cutoff of 0; that too stretches a picture.
     """
 
-    cutoff: Annotated[Range, Quantity("cutoff", "percent of the pixels", 0, 0, 49)] = Field(
+    cutoff: Annotated[Range, Quantity("cutoff", "percent of the pixels", 0, 0, 49, typical=2)] = Field(
         Fixed(0.0), description="pixels at each end that may become black or white"
     )
 
@@ -185,7 +185,9 @@ class MeanContrast(Pixel):
     The definition is that of Pillow's ImageEnhance.Contrast and torchvision's adjust_contrast.
     """
 
-    factor: Annotated[Range, Quantity("factor", "factor", 1, 0, 10)] = Field(description="factor of the distance from the mean grey")
+    factor: Annotated[Range, Quantity("factor", "factor", 1, 0, 10, typical=1.5)] = Field(
+        description="factor of the distance from the mean grey"
+    )
 
     def apply(self, image: Array, params: dict[str, Any]) -> Array:
         if params["factor"] == 1:

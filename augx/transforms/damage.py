@@ -26,7 +26,7 @@ class Jpeg(Pixel):
     floats suffers the differences that its 8-bit version suffers, and keeps its finer levels.
     """
 
-    quality: Annotated[Range, Quantity("quality", "JPEG quality, 100 the best", 100, 1, 100, whole=True)] = Field(
+    quality: Annotated[Range, Quantity("quality", "JPEG quality, 100 the best", 100, 1, 100, typical=20, whole=True)] = Field(
         description="quality on libjpeg's scale"
     )
 
@@ -58,7 +58,7 @@ class Downscale(Pixel):
     Each pixel of the small picture is the mean of the area that it covers, as a sensor's is.
     """
 
-    scale: Annotated[Range, Quantity("scale", "fraction of the width and height that is kept", 1, 0.01, 1)] = Field(
+    scale: Annotated[Range, Quantity("scale", "fraction of the width and height that is kept", 1, 0.01, 1, typical=0.4)] = Field(
         description="size of the small picture"
     )
     interpolation: Literal["nearest", "linear", "cubic"] = Field("linear", description="how it is enlarged: nearest shows its pixels")
@@ -123,7 +123,9 @@ class Erase(Pixel):
     [0.02, 0.4]. Where a rectangle doesn't fit, the paper draws again; here it keeps its area and gives up some of its aspect ratio.
     """
 
-    area: Annotated[Range, Quantity("area", "fraction of the picture's area", 0, 0, 1)] = Field(description="area of the rectangle")
+    area: Annotated[Range, Quantity("area", "fraction of the picture's area", 0, 0, 1, typical=0.2)] = Field(
+        description="area of the rectangle"
+    )
     aspect: Annotated[Range, Quantity("aspect", "width / height", 1, 0.05, 20)] = Field(
         LogUniform(0.3, 3.3), description="aspect ratio of the rectangle"
     )
@@ -155,7 +157,7 @@ class Cutout(Pixel):
     with the 0 of data whose mean is 0: in a picture that is its mean, not black.
     """
 
-    side: Annotated[Range, Quantity("side", "fraction of the shorter side", 0, 0, 1)] = Field(description="side of a hole")
+    side: Annotated[Range, Quantity("side", "fraction of the shorter side", 0, 0, 1, typical=0.35)] = Field(description="side of a hole")
     count: Annotated[Range, Quantity("count", "holes", 1, 1, 100, whole=True)] = Field(Whole(Fixed(1)), description="number of holes")
     fill: Fill = Field("mean", description="the picture's mean, black, white, a level of 0 to 255, or random levels for each pixel")
 
@@ -187,7 +189,9 @@ class GridDropout(Pixel):
     Albumentations' GridDropout, and 1 minus the paper's. Filled with the mean for the reason that Cutout's holes are.
     """
 
-    ratio: Annotated[Range, Quantity("ratio", "side of a hole / side of its cell", 0, 0, 1)] = Field(description="side of the holes")
+    ratio: Annotated[Range, Quantity("ratio", "side of a hole / side of its cell", 0, 0, 1, typical=0.5)] = Field(
+        description="side of the holes"
+    )
     cell: Annotated[Range, Quantity("cell", "fraction of the shorter side", 0.01, 0.01, 1)] = Field(
         Uniform(0.1, 0.4), description="distance from hole to hole"
     )

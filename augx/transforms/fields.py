@@ -30,7 +30,7 @@ class Elastic(Field2D):
     """
 
     displacement: Annotated[
-        Range, Quantity("displacement", "standard deviation along each axis, fraction of the shorter side", 0, 0, 0.3)
+        Range, Quantity("displacement", "standard deviation along each axis, fraction of the shorter side", 0, 0, 0.3, typical=0.03)
     ] = Field(description="how far pixels move")
     sigma: Annotated[Range, Quantity("sigma", "fraction of the shorter side", 0.1, 0.005, 1)] = Field(
         Fixed(0.1), description="standard deviation of the Gaussian, the size of the bumps"
@@ -62,7 +62,7 @@ class GridDistortion(Field2D):
     The grid of Albumentations' GridDistortion, with nodes that move in both directions.
     """
 
-    distortion: Annotated[Range, Quantity("distortion", "fraction of a cell", 0, 0, 0.45)] = Field(
+    distortion: Annotated[Range, Quantity("distortion", "fraction of a cell", 0, 0, 0.45, typical=0.3)] = Field(
         description="how far a node moves at most"
     )
     cells: Annotated[Range, Quantity("cells", "cells along each side", 5, 1, 50, whole=True)] = Field(

@@ -17,7 +17,7 @@ from augx.transforms.base import Array, Geometric, Params, Side, chosen, registe
 class Rotate(Geometric):
     """Rotate about the centre."""
 
-    range: Annotated[Range, Quantity("angle", "degrees, counter-clockwise", 0, -360, 360)] = Field(description="angle")
+    range: Annotated[Range, Quantity("angle", "degrees, counter-clockwise", 0, -360, 360, typical=30)] = Field(description="angle")
 
     def matrices(self, params: Params, size: Array) -> Array:
         cos, sin = cos_sin(params["angle"])
@@ -28,7 +28,7 @@ class Rotate(Geometric):
 class ShiftX(Geometric):
     """Move to the right."""
 
-    range: Annotated[Range, Quantity("shift", "fraction of the width, to the right", 0, -1, 1)] = Field(description="distance")
+    range: Annotated[Range, Quantity("shift", "fraction of the width, to the right", 0, -1, 1, typical=0.2)] = Field(description="distance")
 
     def matrices(self, params: Params, size: Array) -> Array:
         return stacked(len(size), xt=params["shift"] * size[:, 0])
@@ -38,7 +38,7 @@ class ShiftX(Geometric):
 class ShiftY(Geometric):
     """Move down."""
 
-    range: Annotated[Range, Quantity("shift", "fraction of the height, down", 0, -1, 1)] = Field(description="distance")
+    range: Annotated[Range, Quantity("shift", "fraction of the height, down", 0, -1, 1, typical=0.2)] = Field(description="distance")
 
     def matrices(self, params: Params, size: Array) -> Array:
         return stacked(len(size), yt=params["shift"] * size[:, 1])
@@ -48,7 +48,7 @@ class ShiftY(Geometric):
 class Shear(Geometric):
     """Slide rows sideways about the centre, so that upright lines lean by the angle."""
 
-    range: Annotated[Range, Quantity("angle", "degrees, the top to the right", 0, -80, 80)] = Field(description="angle")
+    range: Annotated[Range, Quantity("angle", "degrees, the top to the right", 0, -80, 80, typical=15)] = Field(description="angle")
 
     def matrices(self, params: Params, size: Array) -> Array:
         return about_centre(stacked(len(size), xy=-np.tan(np.deg2rad(params["angle"]))), size)
@@ -58,7 +58,7 @@ class Shear(Geometric):
 class Zoom(Geometric):
     """Scale about the centre; above 1 magnifies."""
 
-    range: Annotated[Range, Quantity("x", "factor, above 1 magnifies", 1, 0.05, 20)] = Field(description="factor")
+    range: Annotated[Range, Quantity("x", "factor, above 1 magnifies", 1, 0.05, 20, typical=1.2)] = Field(description="factor")
     axes: Literal["together", "independent"] = Field("together", description="together keeps the aspect ratio")
 
     def draw(self, u: Array) -> Params:
@@ -73,7 +73,7 @@ class Zoom(Geometric):
 class ShearY(Geometric):
     """Slide columns up and down about the centre, so that level lines slope by the angle."""
 
-    range: Annotated[Range, Quantity("angle", "degrees, the right side down", 0, -80, 80)] = Field(description="angle")
+    range: Annotated[Range, Quantity("angle", "degrees, the right side down", 0, -80, 80, typical=15)] = Field(description="angle")
 
     def matrices(self, params: Params, size: Array) -> Array:
         return about_centre(stacked(len(size), yx=np.tan(np.deg2rad(params["angle"]))), size)
@@ -83,7 +83,7 @@ class ShearY(Geometric):
 class ScaleX(Geometric):
     """Stretch in width about the centre."""
 
-    range: Annotated[Range, Quantity("factor", "factor, above 1 widens", 1, 0.05, 20)] = Field(description="factor")
+    range: Annotated[Range, Quantity("factor", "factor, above 1 widens", 1, 0.05, 20, typical=1.2)] = Field(description="factor")
 
     def matrices(self, params: Params, size: Array) -> Array:
         return about_centre(stacked(len(size), xx=params["factor"]), size)
@@ -93,7 +93,7 @@ class ScaleX(Geometric):
 class ScaleY(Geometric):
     """Stretch in height about the centre."""
 
-    range: Annotated[Range, Quantity("factor", "factor, above 1 heightens", 1, 0.05, 20)] = Field(description="factor")
+    range: Annotated[Range, Quantity("factor", "factor, above 1 heightens", 1, 0.05, 20, typical=1.2)] = Field(description="factor")
 
     def matrices(self, params: Params, size: Array) -> Array:
         return about_centre(stacked(len(size), yy=params["factor"]), size)
@@ -106,7 +106,7 @@ class Perspective(Geometric):
     torchvision's RandomPerspective: a corner moves by up to ``range`` times half the width and half the height.
     """
 
-    range: Annotated[Range, Quantity("distortion", "fraction of half the width and height", 0, 0, 0.6)] = Field(
+    range: Annotated[Range, Quantity("distortion", "fraction of half the width and height", 0, 0, 0.6, typical=0.3)] = Field(
         description="how far a corner moves at most"
     )
 
@@ -128,7 +128,7 @@ class Crop(Geometric):
     The window lies on whole pixels, so a crop alone resamples nothing.
     """
 
-    range: Annotated[Range, Quantity("fraction", "fraction of the width and height that is kept", 1, 0.01, 1)] = Field(
+    range: Annotated[Range, Quantity("fraction", "fraction of the width and height that is kept", 1, 0.01, 1, typical=0.8)] = Field(
         Fixed(1.0), description="side of the window"
     )
     size: tuple[Side, Side] | None = Field(None, description="[width, height] of the window in pixels, instead of a fraction")
@@ -155,7 +155,9 @@ class RandomResizedCrop(Geometric):
     high keeps its area and becomes as wide or as high as the picture, instead of being drawn again.
     """
 
-    scale: Annotated[Range, Quantity("scale", "fraction of the area that is kept", 1, 0.01, 1)] = Field(description="area of the window")
+    scale: Annotated[Range, Quantity("scale", "fraction of the area that is kept", 1, 0.01, 1, typical=0.3)] = Field(
+        description="area of the window"
+    )
     ratio: Annotated[Range, Quantity("ratio", "width by height of the window, in pixels", 1, 0.05, 20)] = Field(
         LogUniform(3 / 4, 4 / 3), description="shape of the window"
     )

@@ -28,7 +28,7 @@ def _normal_quantiles() -> Array:
 class Noise(Pixel):
     """Add Gaussian noise, each pixel and channel its own."""
 
-    sigma: Annotated[Range, Quantity("sigma", "standard deviation in levels of 0 to 255", 0, 0, 255)] = Field(
+    sigma: Annotated[Range, Quantity("sigma", "standard deviation in levels of 0 to 255", 0, 0, 255, typical=12)] = Field(
         description="standard deviation"
     )
 
@@ -50,7 +50,7 @@ class Noise(Pixel):
 class SaltPepper(Pixel):
     """Turn single pixels white or black, half each."""
 
-    amount: Annotated[Range, Quantity("amount", "fraction of the pixels", 0, 0, 1)] = Field(description="share of the pixels")
+    amount: Annotated[Range, Quantity("amount", "fraction of the pixels", 0, 0, 1, typical=0.01)] = Field(description="share of the pixels")
 
     def draw(self, u: Array) -> Params:
         return {**super().draw(u), "seed": noise_seed(u[:, 1])}
@@ -95,7 +95,7 @@ class Shot(Pixel):
     that a picture is look-ups in one table: its mean is right to a thousandth of a photon, its variance to 1 %, tails end at 3.3 sigma.
     """
 
-    scale: Annotated[Range, Quantity("scale", "1 / the number of photons that make white", 0, 0, 1)] = Field(
+    scale: Annotated[Range, Quantity("scale", "1 / the number of photons that make white", 0, 0, 1, typical=0.1)] = Field(
         description="strength: one over the photons that white stands for; 0.01 is slight, 0.1 strong"
     )
 
@@ -130,7 +130,7 @@ class Speckle(Pixel):
     ``x + x * n`` with Gaussian n: scikit-image's ``random_noise(mode="speckle")``, whose ``var`` is sigma squared.
     """
 
-    sigma: Annotated[Range, Quantity("sigma", "standard deviation as a fraction of the level", 0, 0, 1)] = Field(
+    sigma: Annotated[Range, Quantity("sigma", "standard deviation as a fraction of the level", 0, 0, 1, typical=0.25)] = Field(
         description="standard deviation of the factor"
     )
 
@@ -158,8 +158,8 @@ class Iso(Pixel):
 
     of_colour: ClassVar[bool] = True
 
-    intensity: Annotated[Range, Quantity("intensity", "standard deviation of brightness in levels of 0 to 255", 0, 0, 100)] = Field(
-        description="standard deviation of the grain"
+    intensity: Annotated[Range, Quantity("intensity", "standard deviation of brightness in levels of 0 to 255", 0, 0, 100, typical=15)] = (
+        Field(description="standard deviation of the grain")
     )
     colour: Annotated[Range, Quantity("colour", "standard deviation of Cb and Cr as a multiple of the intensity", 0, 0, 3)] = Field(
         Uniform(0.2, 0.6), description="strength of the blotches in colour beside the grain"

@@ -16,7 +16,7 @@ from augx.transforms.base import Array, Params, Tone, register
 class Brightness(Tone):
     """Multiply all levels."""
 
-    range: Annotated[Range, Quantity("factor", "factor, above 1 brightens", 1, 0, 10)] = Field(description="factor")
+    range: Annotated[Range, Quantity("factor", "factor, above 1 brightens", 1, 0, 10, typical=1.3)] = Field(description="factor")
 
     def curve(self, x: Array, params: Params) -> Array:
         return x * params["factor"]
@@ -26,7 +26,7 @@ class Brightness(Tone):
 class Contrast(Tone):
     """Stretch the levels about mid-grey."""
 
-    range: Annotated[Range, Quantity("factor", "factor, above 1 adds contrast", 1, 0, 10)] = Field(description="factor")
+    range: Annotated[Range, Quantity("factor", "factor, above 1 adds contrast", 1, 0, 10, typical=1.3)] = Field(description="factor")
 
     def curve(self, x: Array, params: Params) -> Array:
         return (x - 0.5) * params["factor"] + 0.5
@@ -39,7 +39,7 @@ class Gamma(Tone):
     The power law of Gonzalez and Woods, "Digital Image Processing", section 3.2.
     """
 
-    range: Annotated[Range, Quantity("exponent", "exponent, above 1 darkens", 1, 0.05, 20)] = Field(description="exponent")
+    range: Annotated[Range, Quantity("exponent", "exponent, above 1 darkens", 1, 0.05, 20, typical=1.5)] = Field(description="exponent")
 
     def curve(self, x: Array, params: Params) -> Array:
         return np.maximum(x, 0) ** params["exponent"]
@@ -49,7 +49,7 @@ class Gamma(Tone):
 class ChannelShift(Tone):
     """Add to the levels."""
 
-    range: Annotated[Range, Quantity("red", "levels of 0 to 255", 0, -255, 255)] = Field(description="levels to add")
+    range: Annotated[Range, Quantity("red", "levels of 0 to 255", 0, -255, 255, typical=20)] = Field(description="levels to add")
     channels: Literal["together", "independent"] = Field(
         "together", description="together shifts all channels alike; independent tints (a grey picture takes red's shift)"
     )
@@ -78,7 +78,7 @@ class Invert(Tone):
 class ChannelGain(Tone):
     """Multiply red, green and blue, each by its own factor; a grey picture takes red's."""
 
-    range: Annotated[Range, Quantity("red", "factor, above 1 brightens", 1, 0, 10)] = Field(
+    range: Annotated[Range, Quantity("red", "factor, above 1 brightens", 1, 0, 10, typical=1.15)] = Field(
         description="factor, drawn for each of red, green and blue"
     )
 
@@ -132,9 +132,9 @@ class WhiteBalance(Tone):
 
     of_colour: ClassVar[bool] = True
 
-    temperature: Annotated[Range, Quantity("temperature", "kelvin of the light that the picture seems taken under", 6500, 2000, 20000)] = (
-        Field(description="colour temperature of the light: 2800 a bulb, 6500 as it is, 10000 the blue sky")
-    )
+    temperature: Annotated[
+        Range, Quantity("temperature", "kelvin of the light that the picture seems taken under", 6500, 2000, 20000, typical=9000)
+    ] = Field(description="colour temperature of the light: 2800 a bulb, 6500 as it is, 10000 the blue sky")
 
     def curve(self, x: Array, params: Params) -> Array:
         temperature = params["temperature"]
@@ -158,7 +158,7 @@ class Solarize(Tone):
     As ``ImageOps.solarize`` of Pillow; 256 inverts none, 0 all.
     """
 
-    threshold: Annotated[Range, Quantity("threshold", "level of 0 to 255", 256, 0, 256)] = Field(
+    threshold: Annotated[Range, Quantity("threshold", "level of 0 to 255", 256, 0, 256, typical=160)] = Field(
         description="lowest level that is inverted"
     )
 
@@ -173,7 +173,9 @@ class Posterize(Tone):
     As ``ImageOps.posterize`` of Pillow: a level falls to the nearest of 2 ** bits steps below it.
     """
 
-    bits: Annotated[Range, Quantity("bits", "upper bits of 8 that stay", 8, 1, 8, whole=True)] = Field(description="bits to keep")
+    bits: Annotated[Range, Quantity("bits", "upper bits of 8 that stay", 8, 1, 8, typical=4, whole=True)] = Field(
+        description="bits to keep"
+    )
 
     def curve(self, x: Array, params: Params) -> Array:
         step = 2.0 ** (8 - params["bits"])
@@ -189,7 +191,7 @@ class ToneCurve(Tone):
     ``RandomToneCurve`` does; up to a third either way the curve never falls.
     """
 
-    range: Annotated[Range, Quantity("shadows", "shift of a control point, white is 1", 0, -1 / 3, 1 / 3)] = Field(
+    range: Annotated[Range, Quantity("shadows", "shift of a control point, white is 1", 0, -1 / 3, 1 / 3, typical=0.2)] = Field(
         description="shift, drawn for each of shadows and highlights"
     )
 
@@ -209,7 +211,7 @@ class Log(Tone):
     The log transformation of Gonzalez and Woods, "Digital Image Processing", section 3.2: log(1 + k x) / log(1 + k).
     """
 
-    strength: Annotated[Range, Quantity("strength", "k of log(1 + k x)", 0, 0, 1000)] = Field(description="strength k")
+    strength: Annotated[Range, Quantity("strength", "k of log(1 + k x)", 0, 0, 1000, typical=5)] = Field(description="strength k")
 
     def curve(self, x: Array, params: Params) -> Array:
         k = params["strength"]

@@ -1,4 +1,4 @@
-"""Weather and light: draw -> new pixels."""
+"""Weather: draw -> new pixels."""
 
 from __future__ import annotations
 
@@ -12,60 +12,10 @@ from pydantic import Field
 from augx.distributions import Range, Uniform
 from augx.randomness import words
 from augx.ranges import Quantity
-from augx.transforms.base import Array, Params, Pixel, as_levels, chosen, noise_seed, register, white
-
-SEED, COUNT = 8, 9  # columns of uniforms for what is no range; those before leave room for further ranges
+from augx.transforms.base import Array, Params, Pixel, noise_seed, register
+from augx.transforms.layers import SEED, blended, parts
 
 Angle = Annotated[Range, Quantity("angle", "degrees from the vertical, above 0 falls to the right", 0, -75, 75)]
-
-
-def _parts(seed: int, rows: int, columns: int) -> Array:
-    """``rows`` lines of uniforms in [0, 1) from a seed; fewer rows are the first of more."""
-    return words(seed, rows * columns, np.uint32).reshape(rows, columns) / 2.0**32
-
-
-def _reduced(image: Array, short: int = 256) -> tuple[int, int]:
-    """Height and width of the map for smooth light: at most ``short`` on the shorter side."""
-    height, width = image.shape[:2]
-    scale = min(1.0, short / min(height, width))
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def _spread(shares: Array, image: Array) -> Array:
-    """Shares of (h, w) or (h, w, channels) for each sample of ``image`` as (h, w * channels)."""
-    channels = image[0, 0].size
-    if shares.ndim == 2 and channels > 1:
-        shares = cv2.merge([shares] * 3) if channels == 3 else np.repeat(shares, channels, axis=1)
-    return shares.reshape(len(shares), -1)
-
-
-def _blended(image: Array, shares: Array, light: float, gain: float = 1.0) -> Array:
-    """``image * gain`` behind a layer of brightness ``light`` that is opaque by ``shares``; black 0 and white 1.
-
-    Shares are uint8 of 0 to 255 or floats of 0 to 1; a smaller map of them is scaled up. None at all leave the image itself.
-    """
-    height, width = image.shape[:2]
-    if image.dtype == np.uint8 and shares.dtype != np.uint8:
-        shares = np.rint(shares * 255).astype(np.uint8)
-    elif image.dtype != np.uint8:
-        shares = shares.astype(np.float32) / (255 if shares.dtype == np.uint8 else 1)
-    if gain == 1 and not shares.any():
-        return image
-    if shares.shape[:2] != (height, width):
-        shares = cv2.resize(shares, (width, height), interpolation=cv2.INTER_LINEAR)
-    flat = np.ascontiguousarray(image).reshape(height, -1)
-    if image.dtype != np.uint8:
-        cover = _spread(shares, image)
-        return as_levels(flat * (gain * (1 - cover)) + cover * (light * white(image)), image).reshape(image.shape)
-    blended = np.empty_like(flat)
-    band = max(1, 2**17 // flat.shape[1])  # rows whose samples stay in the cache: three times as fast as all at once
-    for top in range(0, height, band):
-        rows = slice(top, top + band)
-        cover, out = _spread(shares[rows], image), blended[rows]
-        cv2.multiply(flat[rows], cv2.bitwise_not(cover, out), out, gain / 255)
-        if light:
-            cv2.addWeighted(out, 1, cover, light, 0, out)
-    return blended.reshape(image.shape)
 
 
 def _strokes(mask: Array, centres: Array, angles: Array, length: float, width: float, opacity: float) -> None:
@@ -92,8 +42,8 @@ def _scattered(image: Array, amount: float, seed: int, margin: float) -> tuple[A
     """Places (n, 2) of ``amount`` things to each square of the shorter side, some just outside the frame; and a uniform for each."""
     size = np.array(image.shape[1::-1])
     squares = min(16.0, size.max() / size.min())  # no end of them in the narrowest picture
-    parts = _parts(seed, round(amount * squares), 3)
-    return parts[:, :2] * (size + 2 * margin) - margin - 0.5, parts[:, 2]
+    drawn = parts(seed, round(amount * squares), 3)
+    return drawn[:, :2] * (size + 2 * margin) - margin - 0.5, drawn[:, 2]
 
 
 @register
@@ -105,7 +55,9 @@ class Fog(Pixel):
     average: banks of value noise in three octaves.
     """
 
-    density: Annotated[Range, Quantity("density", "share of the light", 0, 0, 0.99)] = Field(description="share that the fog takes")
+    density: Annotated[Range, Quantity("density", "share of the light", 0, 0, 0.99, typical=0.6)] = Field(
+        description="share that the fog takes"
+    )
     airlight: Annotated[Range, Quantity("airlight", "levels of 0 to 255", 200, 0, 255)] = Field(
         Uniform(190.0, 230.0), description="brightness of the fog itself"
     )
@@ -115,7 +67,7 @@ class Fog(Pixel):
 
     def apply(self, image: Array, params: dict[str, Any]) -> Array:
         taken = 1 - (1 - params["density"]) ** _banks(image, params["seed"])
-        return _blended(image, taken, params["airlight"] / 255)
+        return blended(image, taken, params["airlight"] / 255)
 
 
 def _banks(image: Array, seed: int) -> Array:
@@ -140,7 +92,7 @@ class Rain(Pixel):
     long and plain, distant ones many, short and faint. An amount of 1 is 1,200 streaks to a square of the shorter side.
     """
 
-    amount: Annotated[Range, Quantity("amount", "0 is none, 1 a cloudburst", 0, 0, 1)] = Field(description="amount of rain")
+    amount: Annotated[Range, Quantity("amount", "0 is none, 1 a cloudburst", 0, 0, 1, typical=0.6)] = Field(description="amount of rain")
     angle: Angle = Field(Uniform(-20.0, 20.0), description="slant of the streaks")
     length: Annotated[Range, Quantity("length", "fraction of the shorter side", 0, 0, 1)] = Field(
         Uniform(0.1, 0.2), description="length of the nearest streaks"
@@ -161,7 +113,7 @@ class Rain(Pixel):
             # Once whole and faint, once without its ends and plain: as a falling drop's blur begins and ends.
             _strokes(mask, places[part], angles[part], length * depth, width * depth, opacity / 2)
             _strokes(mask, places[part], angles[part], length * depth * 0.6, width * depth, opacity)
-        return _blended(image, _softened(mask, width, width / 2), 0.9, 1 - 0.25 * params["amount"])
+        return blended(image, _softened(mask, width, width / 2), 0.9, 1 - 0.25 * params["amount"])
 
 
 # Groups of flakes, the nearest first: their size beside the nearest, their share of all, and their opacity.
@@ -176,7 +128,7 @@ class Snow(Pixel):
     veil of those too far to see that takes a quarter of the light.
     """
 
-    amount: Annotated[Range, Quantity("amount", "0 is none, 1 a blizzard", 0, 0, 1)] = Field(description="amount of snow")
+    amount: Annotated[Range, Quantity("amount", "0 is none, 1 a blizzard", 0, 0, 1, typical=0.6)] = Field(description="amount of snow")
     size: Annotated[Range, Quantity("size", "fraction of the shorter side", 0, 0, 0.5)] = Field(
         Uniform(0.012, 0.02), description="diameter of the nearest flakes"
     )
@@ -198,103 +150,4 @@ class Snow(Pixel):
                 _strokes(mask, places[start:stop], angles[start:stop], 0.7 * width, width, opacity * min(1.0, width))
                 start = stop
             mask = _softened(mask, size * groups[0][0], size * extent)
-        return _blended(image, mask, 0.97)
-
-
-@register
-class Shadow(Pixel):
-    """Cast one to three shadows: random polygons with soft edges.
-
-    After RandomShadow of Saxena's Automold; the levels inside are multiplied, and where shadows meet they do not add up,
-    as they have one sun.
-    """
-
-    strength: Annotated[Range, Quantity("strength", "share of the light", 0, 0, 1)] = Field(description="share of the light that is lost")
-    softness: Annotated[Range, Quantity("softness", "fraction of the shorter side", 0, 0, 0.5)] = Field(
-        Uniform(0.005, 0.03), description="standard deviation of the edge's blur"
-    )
-
-    def draw(self, u: Array) -> Params:
-        return {**super().draw(u), "count": chosen(u[:, COUNT], (1, 2, 3)), "seed": noise_seed(u[:, SEED])}
-
-    def apply(self, image: Array, params: dict[str, Any]) -> Array:
-        height, width = _reduced(image)
-        short = min(height, width)
-        mask = np.zeros((height, width), np.uint8)
-        for parts in _parts(params["seed"], params["count"], 12):
-            turns = np.radians(72) * (np.arange(5) + 0.8 * parts[2:7])
-            spread = (0.25 + 0.55 * parts[7:12]) * short
-            corners = parts[:2] * (width, height) + np.column_stack([np.cos(turns), np.sin(turns)]) * spread[:, None]
-            cv2.fillPoly(mask, [np.rint((corners - 0.5) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-        shares: Array = mask * np.float32(params["strength"] / 255)
-        sigma = params["softness"] * short
-        if sigma > 0.1:
-            shares = cv2.GaussianBlur(shares, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-        return _blended(image, shares, 0)
-
-
-@register
-class SunFlare(Pixel):
-    """Let the sun shine into the lens: a glare with rays, and ghosts on the line through the centre.
-
-    The light is screened onto the picture, warm where the picture has colours.
-    """
-
-    strength: Annotated[Range, Quantity("strength", "0 is none, 1 a white sun", 0, 0, 1)] = Field(description="brightness of the flare")
-    x: Annotated[Range, Quantity("x", "fraction of the width", 0.5, -0.5, 1.5)] = Field(Uniform(0.0, 1.0), description="the sun's place")
-    y: Annotated[Range, Quantity("y", "fraction of the height", 0.5, -0.5, 1.5)] = Field(Uniform(0.0, 0.4), description="the sun's place")
-
-    def draw(self, u: Array) -> Params:
-        return {**super().draw(u), "seed": noise_seed(u[:, SEED])}
-
-    def apply(self, image: Array, params: dict[str, Any]) -> Array:
-        light = _flare(_reduced(image), params)
-        return _blended(image, light if image[0, 0].size == 3 else light @ np.full(3, 1 / 3, np.float32), 1)
-
-
-def _flare(size: tuple[int, int], params: dict[str, Any]) -> Array:
-    """Light of a flare, float32 (h, w, 3) blue green red; lengths are in shorter sides from the picture's centre."""
-    height, width = size
-    short = min(size)
-    y = ((np.arange(height, dtype=np.float32) + 0.5 - height / 2) / short)[:, None]
-    x = ((np.arange(width, dtype=np.float32) + 0.5 - width / 2) / short)[None, :]
-    sun_x, sun_y = (params["x"] - 0.5) * width / short, (params["y"] - 0.5) * height / short
-    (turn, *_), *ghosts = _parts(params["seed"], 8, 6).tolist()  # plain numbers: NumPy's would make all maps float64
-    blades = [(math.cos(angle), math.sin(angle)) for angle in (math.pi / 3 * (k + turn) for k in range(3))]
-
-    dx, dy = x - sun_x, y - sun_y
-    far = cv2.sqrt(dx * dx + dy * dy)
-    rays = sum(1 / (1 + (dx * (sin / 0.008) - dy * (cos / 0.008)) ** 2) for cos, sin in blades)
-    glare = 1.5 * cv2.exp((far * far) * -250) + (0.45 + 0.5 * rays) * cv2.exp(far * -4) + 0.25 * cv2.exp(far * -1.5)
-    light: Array = cv2.merge([glare * 0.72, glare * 0.9, glare])
-
-    for place, radius, level, *tint in ghosts:
-        at = 0.5 - 1.8 * place  # 1 is the sun, 0 the centre, -1 the sun's mirror image
-        wide = 0.025 + 0.1 * radius**2
-        inside = np.ix_(np.abs(y[:, 0] - at * sun_y) < 1.3 * wide, np.abs(x[0] - at * sun_x) < 1.3 * wide)
-        gx, gy = x[:, inside[1][0]] - at * sun_x, y[inside[0][:, 0]] - at * sun_y
-        # An iris of six blades: the largest of the distances from three pairs of parallel edges.
-        edge = np.maximum.reduce([np.abs(gx * (cos / wide) + gy * (sin / wide)) for cos, sin in blades])
-        disc = np.clip((1 - edge) * (wide / 0.008) + 0.5, 0, 1) * (0.55 + 0.45 * np.minimum(edge, 1) ** 2)
-        colour = np.array([(0.1 + 0.22 * level) * (0.35 + 0.65 * part) for part in tint], np.float32)
-        light[inside] += disc[:, :, None] * colour
-    return np.minimum(light * np.float32(params["strength"]), 1)
-
-
-@register
-class Vignette(Pixel):
-    """Darken towards the corners.
-
-    The cos^4 law of natural vignetting (Goldman and Chen, "Vignette and Exposure Calibration and Compensation", ICCV 2005)
-    about the centre, for the angle of view that leaves ``1 - strength`` of the light in the corners of the frame.
-    """
-
-    strength: Annotated[Range, Quantity("strength", "share of the light", 0, 0, 0.99)] = Field(description="loss in the corners")
-
-    def apply(self, image: Array, params: dict[str, Any]) -> Array:
-        height, width = _reduced(image, 512)
-        # cos(angle) = 1 / sqrt(1 + tan(angle)**2), and the tangent grows in proportion to the distance from the centre.
-        steep = ((1 - params["strength"]) ** -0.5 - 1) / (height**2 + width**2)
-        y, x = (steep * (2 * np.arange(side) + 1.0 - side) ** 2 for side in (height, width))
-        inverse_root = (1 + y.astype(np.float32))[:, None] + x.astype(np.float32)
-        return _blended(image, 1 - 1 / (inverse_root * inverse_root), 0)
+        return blended(image, mask, 0.97)

@@ -1,0 +1,156 @@
+"""The catalogue: every transform and policy as its own model describes it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from augx.distributions import Range
+from augx.policies import POLICIES
+from augx.ranges import Quantity
+from augx.transforms import TRANSFORMS, Transform
+from augx.transforms.base import Node
+
+SECTIONS = {
+    "warp": "geometry: all of it is one resample",
+    "tone": "levels: all of it is one table",
+    "then": "pixel steps, in the order written",
+    "policy": "published policies: their geometry and tone join warp and tone",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key of a transform: what it means, what it may be, and what it is if left out (None: it must be given)."""
+
+    name: str
+    meaning: str
+    allowed: str
+    default: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One transform or policy: its place in a spec, its documentation, its settings, and an example line of YAML."""
+
+    name: str
+    section: str
+    summary: str
+    details: str
+    settings: tuple[Setting, ...]
+    example: str
+
+    def as_text(self) -> str:
+        """All of it for a terminal."""
+        lines = [f"{self.name} ({self.section}: {SECTIONS[self.section]})", "", self.summary.replace("``", "")]
+        lines += ["", *self.details.replace("``", "").splitlines()] if self.details else []
+        common = [Setting("p", "probability that a copy gets it", "0 to 1", "1")]
+        if self.section != "policy":
+            common.append(Setting("relabel", "classes that it turns into others: {left: right, right: left}", "", None))
+        lines += ["", "settings"]
+        every = (*self.settings, *common)
+        width = max(len(setting.name) for setting in every)
+        for setting in every:
+            must = "; must be given" if setting.default is None and setting in self.settings else ""
+            lines.append(f"  {setting.name:<{width}}  {_described(setting)}{must}")
+        return "\n".join([*lines, "", "example", f"  {self.example}"])
+
+
+def catalogue() -> Iterator[Entry]:
+    """Everything that a spec may name, in the order of the sections."""
+    for section in SECTIONS:
+        members: dict[str, type[Node]] = dict(POLICIES) if section == "policy" else dict(TRANSFORMS)
+        for name, model in members.items():
+            if section == "policy" or model.section == section:  # type: ignore[attr-defined]
+                yield _entry(name, section, model)
+
+
+def as_markdown() -> str:
+    """The catalogue as a page of the documentation."""
+    parts = [_INTRODUCTION]
+    for section, meaning in SECTIONS.items():
+        parts.append(f"## {section}\n\n{meaning[0].upper()}{meaning[1:]}.\n\n| | what it does | settings |\n|---|---|---|")
+        for entry in catalogue():
+            if entry.section == section:
+                settings = "<br>".join(f"`{s.name}`: {_described(s).replace('|', '/')}" for s in entry.settings)
+                parts[-1] += f"\n| `{entry.name}` | {_plain(entry.summary)} | {settings or 'only `p`'} |"
+        sources = [f"- `{e.name}`: {_plain(e.details)}" for e in catalogue() if e.section == section and e.details]
+        parts.append("\n".join(sources))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+_INTRODUCTION = """# Transforms
+
+This page is what `augx transforms --markdown` prints; `augx transforms NAME` says the same of one of them.
+
+Every transform takes `p`, the probability that a copy gets it (1 if left out), and `relabel`, the classes that it turns
+into others. The first setting is the one that a short form gives: `blur: 2` is `blur: {sigma: 2}`. A single number spreads
+about the value that changes nothing, or from it where nothing lies beyond; `[low, high]` is uniform."""
+
+
+def _described(setting: Setting) -> str:
+    default = f"default {setting.default}" if setting.default else ""
+    limits = ", ".join(filter(None, (setting.allowed, default)))
+    if not limits:
+        return setting.meaning
+    return f"{setting.meaning[:-1]}; {limits})" if setting.meaning.endswith(")") else f"{setting.meaning} ({limits})"
+
+
+def _plain(text: str) -> str:
+    """Documentation as one line of Markdown."""
+    return " ".join(text.replace("``", "`").split())
+
+
+def _entry(name: str, section: str, model: type[Node]) -> Entry:
+    summary, _, details = inspect.cleandoc(model.__doc__ or "").partition("\n")
+    quantities = model.quantities() if issubclass(model, Transform) else {}
+    own = [field for field in model.model_fields if field not in ("p", "relabel")]
+    own = [*quantities, *(field for field in own if field not in quantities)]
+    settings = tuple(_setting(model, field, quantities.get(field)) for field in own)
+    return Entry(name, section, summary, details.strip(), settings, _example(name, section, quantities))
+
+
+def _setting(model: type[Node], name: str, quantity: Quantity | None) -> Setting:
+    field = model.model_fields[name]
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
+    spelled = default.spelled() if isinstance(default, Range) else default
+    meaning = field.description or ""
+    if quantity is not None:
+        whole = "whole numbers " if quantity.whole else ""
+        meaning = quantity.unit if meaning in quantity.unit else f"{meaning} ({quantity.unit})"
+        return Setting(name, meaning, f"{whole}{quantity.low:g} to {quantity.high:g}", _yaml(spelled, field))
+    return Setting(name, meaning, _allowed(field), _yaml(spelled, field))
+
+
+def _allowed(field: Any) -> str:
+    choices = [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
+    if choices:
+        return " | ".join(choices)
+    limits = {name: getattr(m, name) for m in field.metadata for name in ("ge", "gt", "le", "lt") if getattr(m, name, None) is not None}
+    if limits:
+        top = limits.get("le", limits.get("lt", 0) - 1)
+        return f"{limits.get('ge', limits.get('gt')):g} to {top:g}"
+    return ""
+
+
+def _yaml(value: Any, field: Any) -> str | None:
+    if value is None:
+        return None if field.is_required() else ""
+    if isinstance(value, dict) and set(value) == {"fixed"}:
+        return f"{value['fixed']:g}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k}: {_yaml(v, field)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(f"{v:g}" for v in value) + "]"
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _example(name: str, section: str, quantities: dict[str, Quantity]) -> str:
+    if section == "policy":
+        return f"policy: {name}"
+    value = json.dumps(next(iter(quantities.values())).example()) if quantities else "0.5"
+    value = value.removesuffix(".0")
+    return f"then: [{{{name}: {value}}}]" if section == "then" else f"{section}: {{{name}: {value}}}"
