@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, create_model, model_validator
 
 from augx.ranges import fault, shown
-from augx.sections import AnyStep, Group, Mix, Placed, StepBase, WhenUsed
-from augx.transforms import TRANSFORMS
+from augx.sections import Group, Mix, Placed, StepBase, WhenUsed, step_model
+from augx.transforms import TRANSFORMS, Transform
 from augx.transforms.base import Node, Probability
 
 _BINS = 31
@@ -45,7 +46,8 @@ class Policy(Node):
 
 
 def _steps(data: Sequence[dict[str, Any]]) -> tuple[StepBase, ...]:
-    return tuple(map(AnyStep.model_validate, data))
+    step = step_model("AnyStep", Transform)
+    return tuple(map(step.model_validate, data))
 
 
 def _operation(name: str, magnitudes: Sequence[float] = (), p: float = 1.0) -> dict[str, Any]:
@@ -285,5 +287,8 @@ class _Chosen(Node):
 if TYPE_CHECKING:
     ChosenPolicy = _Chosen
 else:
-    _named = {name: (Annotated[Any, WhenUsed(cls)], Field(None, description=cls.__doc__)) for name, cls in POLICIES.items()}
+    _named = {
+        name: (Annotated[Any, WhenUsed(partial(POLICIES.__getitem__, name))], Field(None, description=cls.__doc__))
+        for name, cls in POLICIES.items()
+    }
     ChosenPolicy = create_model("Policy", __base__=_Chosen, __doc__=_Chosen.__doc__, **_named)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typing
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidatorFunctionWrapHandler, create_model, model_validator
@@ -29,13 +29,17 @@ GROUPS: tuple[Literal["one_of", "some_of", "all_of"], ...] = ("one_of", "some_of
 
 @dataclass(frozen=True, slots=True)
 class WhenUsed:
-    """An annotation: the model of this field, built when a spec first has one. Most specs use few of many transforms."""
+    """An annotation: the model of this field, made when a spec first has one. Most specs use few of many transforms."""
 
-    model: type[Node]
+    make: Callable[[], type[Node]]
+
+    @property
+    def model(self) -> type[Node]:
+        return self.make()
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         spell = core_schema.plain_serializer_function_ser_schema(lambda found: found.model_dump(mode="json", exclude_defaults=True))
-        return core_schema.no_info_plain_validator_function(self.model.model_validate, serialization=spell)
+        return core_schema.no_info_plain_validator_function(lambda value: self.model.model_validate(value), serialization=spell)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         self.model.model_rebuild()
@@ -190,29 +194,34 @@ class _WarpSection(_Section):
 
 def _fields(*families: type[Transform]) -> dict[str, Any]:
     found = {name: cls for name, cls in TRANSFORMS.items() if issubclass(cls, families)}
-    return {name: (Annotated[Any, WhenUsed(cls)], Field(None, description=cls.__doc__)) for name, cls in found.items()}
+    return {name: (Annotated[Any, WhenUsed(partial(_same, cls))], Field(None, description=cls.__doc__)) for name, cls in found.items()}
 
 
-def _step(name: str, *families: type[Transform]) -> Any:
+def _same(model: type[Node]) -> type[Node]:
+    return model
+
+
+@cache
+def step_model(name: str, *families: type[Transform]) -> Any:
+    """The model of steps that hold transforms of some families, and groups of such steps."""
     groups: dict[str, Any] = dict.fromkeys(GROUPS, (tuple[name, ...] | None, None))  # type: ignore[valid-type]
     model = create_model(name, __base__=StepBase, __doc__=StepBase.__doc__, **groups, **_fields(*families))
     model.model_rebuild(_types_namespace={name: model})
     return model
 
 
-def _steps(model: Any) -> Any:
-    return (tuple[model, ...], Field((), description="more of them, as a list like that of then: for choices, and for repeats"))
+def _steps(name: str, family: type[Transform]) -> Any:
+    step = Annotated[Any, WhenUsed(partial(step_model, name, family))]
+    return (tuple[step, ...], Field((), description="more of them, as a list like that of then: for choices, and for repeats"))
 
 
 if TYPE_CHECKING:
     Warp = _WarpSection
     ToneSection = _Section
     Step = StepBase
-    AnyStep = StepBase
 else:
-    Step = _step("Step", Pixel)
-    WarpStep, ToneStep, AnyStep = _step("WarpStep", Geometric), _step("ToneStep", Tone), _step("AnyStep", Transform)
-    _all_warp = {**_fields(Geometric), "steps": _steps(WarpStep)}
+    Step = Annotated[Any, WhenUsed(partial(step_model, "Step", Pixel))]
+    _all_warp = {**_fields(Geometric), "steps": _steps("WarpStep", Geometric)}
     Warp = create_model("Warp", __base__=_WarpSection, __doc__="Geometry: all of it is one resample.", **_all_warp)
-    _all_tone = {**_fields(Tone), "steps": _steps(ToneStep)}
+    _all_tone = {**_fields(Tone), "steps": _steps("ToneStep", Tone)}
     ToneSection = create_model("ToneSection", __base__=_Section, __doc__="Levels: all of it is one table.", **_all_tone)

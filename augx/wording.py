@@ -7,6 +7,8 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic.fields import FieldInfo
+
 from augx.errors import printable
 from augx.ranges import shown
 from augx.sections import WhenUsed
@@ -64,14 +66,17 @@ def _allowed(model: Any, path: Location) -> list[str]:
         path = path[2:]  # a class' sections are the spec's own
     for part in path:
         if isinstance(part, str) and part in model.model_fields:
-            field = model.model_fields[part]
-            used = [m.model for m in field.metadata if isinstance(m, WhenUsed)]
-            model = used[0] if used else _model_in(field.annotation) or model
+            model = _model_in(model.model_fields[part]) or model
     common = [name for name in ("p", "relabel") if name in model.model_fields]
     return [name for name in model.model_fields if name not in common] + common
 
 
 def _model_in(annotation: Any) -> Any:
+    """The model in a field or in its annotation, if there is one."""
+    if isinstance(annotation, FieldInfo):
+        return next((m.model for m in annotation.metadata if isinstance(m, WhenUsed)), None) or _model_in(annotation.annotation)
+    if isinstance(annotation, WhenUsed):
+        return annotation.model
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias) and issubclass(annotation, Node):
         return annotation
     return next(filter(None, map(_model_in, typing.get_args(annotation))), None)

@@ -95,7 +95,7 @@ class Shot(Pixel):
     that a picture is look-ups in one table: its mean is right to a thousandth of a photon, its variance to 1 %, tails end at 3.3 sigma.
     """
 
-    scale: Annotated[Range, Quantity("scale", "1 / the number of photons that make white", 0, 0, 1, typical=0.1)] = Field(
+    scale: Annotated[Range, Quantity("scale", "1 / the number of photons that make white", 0, 0, 1, typical=0.05)] = Field(
         description="strength: one over the photons that white stands for; 0.01 is slight, 0.1 strong"
     )
 
