@@ -38,7 +38,10 @@ class WhenUsed:
         return self.make()
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        spell = core_schema.plain_serializer_function_ser_schema(lambda found: found.model_dump(mode="json", exclude_defaults=True))
+        def spelled(found: Any) -> Any:
+            return found and found.model_dump(mode="json", exclude_defaults=True)
+
+        spell = core_schema.plain_serializer_function_ser_schema(spelled)
         return core_schema.no_info_plain_validator_function(lambda value: self.model.model_validate(value), serialization=spell)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -168,6 +171,12 @@ class _Section(Node):
     def transforms(self) -> tuple[Transform, ...]:
         """The transforms that are on by their own key, in order."""
         return tuple(getattr(self, name) for name in self._order if name != "steps")
+
+    def explicit(self) -> dict[str, Any]:
+        """JSON-plain, in the order written, defaults and all, but for what is off."""
+        plain = {name: value for name, value in self.model_dump(mode="json").items() if value is not None}
+        on = {name: getattr(self, name) for name in self._order if name != "steps"}
+        return {name: node.model_dump(mode="json") for name, node in on.items()} | {k: v for k, v in plain.items() if k not in on}
 
     def canonical(self) -> dict[str, Any]:
         """JSON-plain, in the order written, without defaults."""

@@ -98,12 +98,26 @@ class Spec(Node):
         """JSON-plain and without defaults: two specs with equal canonical forms make the same pictures."""
         plain = self.model_dump(mode="json", include={"then", "policy"}, exclude_defaults=True)
         sections = {"warp": self.warp.canonical(), "tone": self.tone.canonical(), **dict(sorted(plain.items()))}
-        by_class = {label: self.of_class(label).canonical() for label in sorted(self._by_class)}
-        for form in by_class.values():
-            del form["augx"], form["seed"]
-            form.pop("output", None)
+        by_class = {label: self._differences(self._by_class[label]) for label in sorted(self._by_class)}
         output = self.output.model_dump(mode="json", exclude_defaults=True)
         return {"augx": 1, "seed": self.seed} | {k: v for k, v in (*sections.items(), ("classes", by_class), ("output", output)) if v}
+
+    def _differences(self, own: Spec) -> dict[str, Any]:
+        """What a class' spec has that this one has not, such as ``classes`` says it."""
+        found: dict[str, Any] = {}
+        for name in ("warp", "tone"):
+            everyone = getattr(self, name).explicit()
+            found[name] = {k: v for k, v in getattr(own, name).explicit().items() if everyone.get(k) != v}
+        then, everyones = (spec.model_dump(mode="json", include={"then", "policy"}, exclude_defaults=True) for spec in (own, self))
+        if then.get("then") != everyones.get("then"):
+            found["then"] = then.get("then", [])
+        if then.get("policy") != everyones.get("policy"):
+            found["policy"] = then.get("policy", "none")
+        return {name: value for name, value in found.items() if value or name == "then"}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Steps are made when a spec first has one, so a process that gets this one must read it anew.
+        return type(self).model_validate, (self.canonical(),)
 
     @cached_property
     def hash(self) -> str:

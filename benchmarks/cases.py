@@ -151,7 +151,7 @@ CASES: dict[str, Case] = {
         0.2, a("ColorJitter", **{**JITTER, "contrast": (0.8, 1.2)}), lambda f, x: f.adjust_contrast(x, uniform(0.8, 1.2))
     ),
     "fog": Case([0.3, 0.7], a("RandomFog", fog_coef_range=(0.3, 0.7))),
-    "rain": Case([0.3, 0.7], a("RandomRain", slant_range=(-20, 20))),
+    "rain": Case([0.3, 0.7], a("RandomRain", rain_type="heavy", slant_range=(-20, 20))),  # 512 drops; ours has 600 on average
     "snow": Case([0.3, 0.7], a("RandomSnow")),  # lights up the ground there; flakes fall in ours
     "shadow": Case([0.3, 0.7], a("RandomShadow", num_shadows_limit=(1, 3), shadow_intensity_range=(0.3, 0.7))),
     "sun_flare": Case([0.5, 1], a("RandomSunFlare", method="physics_based")),

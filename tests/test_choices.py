@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -373,9 +374,43 @@ def test_a_class_draws_what_is_not_changed_as_all_do() -> None:
 def test_classes_are_part_of_the_spec() -> None:
     plain, other = load_spec({"warp": {"flip_h": 1}}), load_spec({"warp": {"flip_h": 1}, "classes": {"a": {"warp": {"flip_h": 0}}}})
     assert plain.hash != other.hash
-    assert other.canonical()["classes"] == {"a": {"warp": {"flip_h": {"p": 0.0}}}}
+    assert other.canonical()["classes"] == {"a": {"warp": {"flip_h": {"p": 0.0, "relabel": {}}}}}
     assert load_spec(other.canonical()).hash == other.hash
     assert other.model_copy(update={"seed": 9}).of_class("a").seed == 9
+
+
+EVERYTHING = {
+    "seed": 5,
+    "warp": {
+        "zoom": {"range": 0.1, "axes": "independent", "p": 0.5},
+        "rotate": 5,
+        "border": "reflect",
+        "steps": [{"one_of": [{"shear": 5}]}],
+    },
+    "tone": {"steps": [{"some_of": [{"gamma": 0.2}, {"invert": 0.5}], "count": [0, 2]}], "contrast": 0.1},
+    "policy": {"augmix": {"depth": 2}},
+    "then": [{"blur": 1}, {"one_of": [{"all_of": []}, {"jpeg": [20, 90]}], "p": 0.5, "weights": [1, 2]}],
+    "classes": {
+        "a": {"warp": {"zoom": {"p": 1, "axes": "together"}, "border": "nearest", "flip_v": 1}, "policy": "none", "then": []},
+        "b": {"warp": {"steps": []}, "tone": {"contrast": {"p": 0}}, "policy": "trivial_augment"},
+        "c": {},
+    },
+    "output": {"format": "png"},
+}
+
+
+@pytest.mark.parametrize("how", ["its canonical form", "JSON", "a pickle"])
+def test_a_spec_survives(how: str) -> None:
+    spec = load_spec(EVERYTHING)
+    form = spec.canonical()
+    again = {
+        "its canonical form": lambda: load_spec(form),
+        "JSON": lambda: load_spec(json.loads(json.dumps(form))),
+        "a pickle": lambda: pickle.loads(pickle.dumps(spec)),
+    }[how]()
+    assert again.canonical() == form and again.hash == spec.hash
+    for label in ("", "a", "b", "c"):
+        assert draw(again.of_class(label), "k", range(20)).plain == draw(spec.of_class(label), "k", range(20)).plain
 
 
 def test_a_policy_may_be_taken_from_a_class() -> None:
