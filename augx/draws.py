@@ -65,7 +65,7 @@ def draw(spec: Spec, key: str, copies: range) -> Draws:
                 found.params[place], found.active[place] = node.draw(u[:, 1:]), on
             elif isinstance(node, Mix):
                 found.params[place], found.active[place] = _shares(u[:, 1:], len(node.chains)), on
-                visit(placed(node.chains, place), [on] * len(node.chains))
+                visit(node.placed(place), [on] * len(node.chains))
             else:
                 options = range(len(node.options)) if node.kind == "some_of" else ()
                 each = [uniforms(spec.seed, key, f"{place}/{i}", copies)[:, 0] for i in options]

@@ -52,10 +52,15 @@ def resize(source: Array, target: Array) -> Array:
 
 def inverse(matrices: Array) -> Array:
     """Inverses (n, 3, 3) by the adjugate: plain products, so that no linear algebra library's last bit reaches a pixel."""
-    a, b, c = (matrices[:, row] for row in range(3))
-    adjugate = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=2)
-    determinant = np.einsum("ni,ni->n", a, adjugate[:, :, 0])
-    inverted: Array = adjugate / determinant[:, None, None]
+    (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(matrices, 0, -1)
+    adjugate = np.array(
+        [
+            [e * i - f * h, c * h - b * i, b * f - c * e],
+            [f * g - d * i, a * i - c * g, c * d - a * f],
+            [d * h - e * g, b * g - a * h, a * e - b * d],
+        ]
+    )
+    inverted: Array = np.moveaxis(adjugate / (a * adjugate[0, 0] + b * adjugate[1, 0] + c * adjugate[2, 0]), -1, 0)
     return inverted
 
 

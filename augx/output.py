@@ -91,8 +91,11 @@ def _differences(old: Any, new: Any, key: str) -> Iterator[str]:
             yield from _differences(old.get(name), new.get(name), f"{key}.{name}".lstrip("."))
         if list(old) != list(new) and old.keys() == new.keys():
             yield f"the order of {key}"
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and any(isinstance(item, dict) for item in new):
+        for i, (before, after) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(before, after, f"{key}.{i}")
     elif old != new:
-        yield printable(f"{key}: {'default' if old is None else old}, now {'default' if new is None else new}")
+        yield printable(f"{key}: {'not set' if old is None else old}, now {'not set' if new is None else new}")
 
 
 def check_surplus(plan: Plan, listed: Listed, root: str) -> None:

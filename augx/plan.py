@@ -234,9 +234,12 @@ def _relabelled(source: Source, spec: Spec, copies: int) -> tuple[tuple[str, int
 def _check_classes(sources: Sequence[Source], spec: Spec) -> None:
     """A class of the spec that no source has is fine (the spec may be meant for a larger set), but for a slip of the pen."""
     known = sorted({source.label for source in sources})
-    for label in spec.classes:
+    named = [(label, f"classes.{label}") for label in spec.classes]
+    for own in {id(own): own for own in (spec, *(spec.of_class(label) for label in spec.classes))}.values():
+        named += [(label, f"relabel: {{{label}: ...}}") for _, transform in leaves(own.nodes()) for label in transform.relabel]
+    for label, place in named:
         if label not in known and nearest(label, known):
-            raise PlanError(f"the spec's classes.{printable(label)}: no source has this label{printable(nearest(label, known))}")
+            raise PlanError(f"the spec's {printable(place)}: no source has this label{printable(nearest(label, known))}")
 
 
 def folded(path: str) -> str:

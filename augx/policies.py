@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, create_model, model_validator
 
+from augx.auto_augment import PAIRS
 from augx.ranges import fault, shown
 from augx.sections import Group, Mix, Placed, StepBase, WhenUsed, step_model
 from augx.transforms import TRANSFORMS, Transform
@@ -34,6 +35,12 @@ class Policy(Node):
     def __init_subclass__(cls, name: str, **kwargs: Any) -> None:
         cls.name = name
         POLICIES[name] = cls
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_shorthand(cls, value: Any) -> Any:
+        first = next(name for name in (*cls.model_fields, "p") if name != "p" or len(cls.model_fields) == 1)
+        return value if isinstance(value, dict) else {first: value}
 
     def nodes(self) -> tuple[Placed, ...]:
         """The tree that this policy stands for, with its places."""
@@ -61,19 +68,19 @@ def _operation(name: str, magnitudes: Sequence[float] = (), p: float = 1.0) -> d
         case "Posterize" | "Solarize":
             transform, values = name.lower(), list(magnitudes)
         case "ShearX" | "ShearY":
-            transform, values = {"X": "shear", "Y": "shear_y"}[name[-1]], [math.degrees(math.atan(v)) for v in either]
+            transform, values = {"X": "shear", "Y": "shear_y"}[name[-1]], [round(math.degrees(math.atan(v)), 6) for v in either]
         case "TranslateX" | "TranslateY":
             transform, values = f"shift_{name[-1].lower()}", either
         case "Rotate":
             transform, values = "rotate", either
         case _:
             transform = {"Brightness": "brightness", "Color": "saturation", "Contrast": "mean_contrast", "Sharpness": "sharpen"}[name]
-            values = [1 + v for v in either]
+            values = [round(1 + v, 6) for v in either]
     return {transform: TRANSFORMS[transform].long_form({"choice": values}) | {"p": p}}
 
 
 def _scale(last: float, bins: int) -> list[float]:
-    return [last * i / (bins - 1) for i in range(bins)]
+    return [round(last * i / (bins - 1), 6) for i in range(bins)]
 
 
 def _space(bins: int, *, wide: bool = False) -> dict[str, list[float]]:
@@ -100,7 +107,7 @@ class RandAugment(Policy, name="rand_augment"):
     """
 
     n: Annotated[int, Field(strict=True, ge=1, le=14)] = Field(2, description="number of operations")
-    magnitude: Annotated[int, Field(strict=True, ge=0, lt=_BINS)] = Field(9, description="strength, 0 to 30")
+    magnitude: Annotated[int, Field(strict=True, ge=0, le=_BINS - 1)] = Field(9, description="strength of all operations")
 
     def steps(self) -> list[dict[str, Any]]:
         each = [_operation(name, values[self.magnitude : self.magnitude + 1]) for name, values in _space(_BINS).items()]
@@ -132,7 +139,7 @@ class AutoAugment(Policy, name="auto_augment"):
             name, p, *magnitude = words.split()
             return _operation(name, [space[name][int(m)] for m in magnitude], float(p))
 
-        pairs = [line.split(",") for line in _PAIRS[self.dataset].split("\n") if line.strip()]
+        pairs = [line.split(",") for line in PAIRS[self.dataset].split("\n") if line.strip()]
         return [{"one_of": [{"all_of": [operation(words) for words in pair]} for pair in pairs]}]
 
 
@@ -143,7 +150,7 @@ class AugMix(Policy, name="augmix"):
     1912.02781), with both its Beta and its Dirichlet distribution at 1. Each chain is one resample of the source.
     """
 
-    severity: Annotated[float, Field(strict=True, ge=0.1, le=10)] = Field(3.0, description="strength of the operations, 0.1 to 10")
+    severity: Annotated[float, Field(strict=True, ge=0.1, le=10)] = Field(3.0, description="strength of the operations")
     width: Annotated[int, Field(strict=True, ge=1, le=10)] = Field(3, description="number of chains")
     depth: Annotated[int, Field(strict=True, ge=1, le=10)] = Field(3, description="operations of a chain, at most")
 
@@ -176,89 +183,13 @@ class AugMix(Policy, name="augmix"):
         return [{"autocontrast": {}}, {"equalize": {}}, either_way("rotate", 30.0), *levels, *shears, *shifts]
 
 
-_PAIRS = {
-    "imagenet": """
-        Posterize 0.4 8, Rotate 0.6 9
-        Solarize 0.6 5, AutoContrast 0.6
-        Equalize 0.8, Equalize 0.6
-        Posterize 0.6 7, Posterize 0.6 6
-        Equalize 0.4, Solarize 0.2 4
-        Equalize 0.4, Rotate 0.8 8
-        Solarize 0.6 3, Equalize 0.6
-        Posterize 0.8 5, Equalize 1
-        Rotate 0.2 3, Solarize 0.6 8
-        Equalize 0.6, Posterize 0.4 6
-        Rotate 0.8 8, Color 0.4 0
-        Rotate 0.4 9, Equalize 0.6
-        Equalize 0, Equalize 0.8
-        Invert 0.6, Equalize 1
-        Color 0.6 4, Contrast 1 8
-        Rotate 0.8 8, Color 1 2
-        Color 0.8 8, Solarize 0.8 7
-        Sharpness 0.4 7, Invert 0.6
-        ShearX 0.6 5, Equalize 1
-        Color 0.4 0, Equalize 0.6
-        Equalize 0.4, Solarize 0.2 4
-        Solarize 0.6 5, AutoContrast 0.6
-        Invert 0.6, Equalize 1
-        Color 0.6 4, Contrast 1 8
-        Equalize 0.8, Equalize 0.6
-    """,
-    "cifar10": """
-        Invert 0.1, Contrast 0.2 6
-        Rotate 0.7 2, TranslateX 0.3 9
-        Sharpness 0.8 1, Sharpness 0.9 3
-        ShearY 0.5 8, TranslateY 0.7 9
-        AutoContrast 0.5, Equalize 0.9
-        ShearY 0.2 7, Posterize 0.3 7
-        Color 0.4 3, Brightness 0.6 7
-        Sharpness 0.3 9, Brightness 0.7 9
-        Equalize 0.6, Equalize 0.5
-        Contrast 0.6 7, Sharpness 0.6 5
-        Color 0.7 7, TranslateX 0.5 8
-        Equalize 0.3, AutoContrast 0.4
-        TranslateY 0.4 3, Sharpness 0.2 6
-        Brightness 0.9 6, Color 0.2 8
-        Solarize 0.5 2, Invert 0
-        Equalize 0.2, AutoContrast 0.6
-        Equalize 0.2, Equalize 0.6
-        Color 0.9 9, Equalize 0.6
-        AutoContrast 0.8, Solarize 0.2 8
-        Brightness 0.1 3, Color 0.7 0
-        Solarize 0.4 5, AutoContrast 0.9
-        TranslateY 0.9 9, TranslateY 0.7 9
-        AutoContrast 0.9, Solarize 0.8 3
-        Equalize 0.8, Invert 0.1
-        TranslateY 0.7 9, AutoContrast 0.9
-    """,
-    "svhn": """
-        ShearX 0.9 4, Invert 0.2
-        ShearY 0.9 8, Invert 0.7
-        Equalize 0.6, Solarize 0.6 6
-        Invert 0.9, Equalize 0.6
-        Equalize 0.6, Rotate 0.9 3
-        ShearX 0.9 4, AutoContrast 0.8
-        ShearY 0.9 8, Invert 0.4
-        ShearY 0.9 5, Solarize 0.2 6
-        Invert 0.9, AutoContrast 0.8
-        Equalize 0.6, Rotate 0.9 3
-        ShearX 0.9 4, Solarize 0.3 3
-        ShearY 0.8 8, Invert 0.7
-        Equalize 0.9, TranslateY 0.6 6
-        Invert 0.9, Equalize 0.6
-        Contrast 0.3 3, Rotate 0.8 4
-        Invert 0.8, TranslateY 0 2
-        ShearY 0.7 6, Solarize 0.4 8
-        Invert 0.6, Rotate 0.8 4
-        ShearY 0.3 7, TranslateX 0.9 3
-        ShearX 0.1 6, Invert 0.6
-        Solarize 0.7 2, TranslateY 0.6 7
-        ShearY 0.8 4, Invert 0.8
-        ShearX 0.7 9, TranslateY 0.8 3
-        ShearY 0.8 5, AutoContrast 0.7
-        ShearX 0.7 2, Invert 0.1
-    """,
-}
+def _meant(name: str) -> str:
+    """The policy of this name, whatever its case and dashes."""
+    plain = name.casefold().replace("-", "_").replace(" ", "_")
+    for known in POLICIES:
+        if plain.replace("_", "") == known.replace("_", ""):
+            return known
+    raise fault(f"a policy is one of {', '.join(POLICIES)}, found {shown(name)}")
 
 
 class _Chosen(Node):
@@ -267,9 +198,11 @@ class _Chosen(Node):
     @model_validator(mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:
-        if isinstance(value, str) and value not in POLICIES:
-            raise fault(f"a policy is one of {', '.join(POLICIES)}, found {shown(value)}")
-        return {value: {}} if isinstance(value, str) else value
+        if isinstance(value, str):
+            return {_meant(value): {}}
+        if isinstance(value, list | tuple):
+            raise fault(f"one policy only: one of {', '.join(POLICIES)}, found the list {shown(value)}")
+        return value
 
     @model_validator(mode="after")
     def _single(self) -> _Chosen:

@@ -1,9 +1,11 @@
 """The range grammar: what may stand wherever a spec wants a number, and how a uniform becomes a value.
 
 ===============================================  ===================================================
-``30``                                           uniform, symmetric about the neutral value; a
-                                                 quantity that can't go below (or above) neutral:
-                                                 [neutral, neutral + 30] ([neutral - 30, neutral])
+``30``                                           uniform, symmetric about the value that changes
+                                                 nothing (0 for angles, 1 for factors): [-30, 30];
+                                                 from that value to the number where nothing lies
+                                                 beyond it (blur, JPEG quality); just this number for
+                                                 settings that have no such value (places, sizes)
 ``[lo, hi]``                                     uniform
 ``{choice: [a, b], weights: [1, 2]}``            one of the values; weights are optional
 ``{normal: [mean, sd], clip: [lo, hi]}``         normal, what lies outside moved to the ends;
@@ -21,7 +23,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import PydanticCustomError, core_schema
 
@@ -50,13 +52,19 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def _short(value: float) -> float:
+    """Without the last bits that arithmetic leaves: 1 - 0.8 is 0.2."""
+    return float(f"{value:.12g}")
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """What one number of a transform means; the annotation that turns a field's YAML into a ``Range``.
 
     ``param`` names the drawn value in the manifest, ``unit`` its unit; values lie in [``low``, ``high``], and
-    ``neutral`` is the value that changes nothing (or least), about which a single number spreads; ``typical`` is a plain but
-    plausible one, for examples; ``whole`` numbers only.
+    ``neutral`` is the value that changes nothing (or least); ``typical`` is a plain but plausible one, for examples;
+    ``whole`` numbers only. What a number means that stands alone: a ``spread`` about neutral, the ``end`` of a range from
+    neutral (the default where neutral is an end of what is allowed), or the ``value`` itself.
     """
 
     param: str
@@ -66,13 +74,17 @@ class Quantity:
     high: float
     typical: float | None = None
     whole: bool = False
+    alone: Literal["spread", "end", "value"] | None = None
+
+    @property
+    def number(self) -> Literal["spread", "end", "value"]:
+        """What a number that stands alone means."""
+        return self.alone or ("end" if self.neutral in (self.low, self.high) else "spread")
 
     def example(self) -> Any:
         """A typical range as a spec would write it."""
         typical = self.neutral if self.typical is None else self.typical
-        if self.neutral == self.high:
-            return [typical, self.neutral]
-        return float(f"{abs(typical - self.neutral):.6g}")
+        return _short(abs(typical - self.neutral)) if self.number == "spread" else typical
 
     def parse(self, value: Any) -> Range:
         """The range that a spec's value means; raises ``PydanticCustomError`` in words."""
@@ -90,11 +102,14 @@ class Quantity:
             return self._inside(self._form(value))
         if isinstance(value, list | tuple):
             return self._inside(Uniform(*self._pair(value, "[low, high]")))
-        spread = self._number(value)
-        if spread < 0:
+        number = self._number(value)
+        if self.number == "value":
+            return self._inside(Fixed(number))
+        if self.number == "end":
+            return self._inside(Uniform(*sorted((float(self.neutral), number))))
+        if number < 0:
             raise fault(f"a single number is a spread about {self.neutral:g} and can't be negative: {shown(value)}; write [low, high]")
-        low = float(self.neutral if self.neutral == self.low else self.neutral - spread)
-        high = float(self.neutral if self.neutral == self.high else self.neutral + spread)
+        low, high = _short(self.neutral - number), _short(self.neutral + number)
         try:
             return self._inside(Uniform(low, high))
         except PydanticCustomError as error:

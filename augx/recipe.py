@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -14,8 +14,8 @@ from augx.draws import Draws
 from augx.errors import SourceError
 from augx.matrices import IDENTITY, halvings, inside, inverse, resize, stacked
 from augx.sample import Sample
-from augx.sampling import Sampling
-from augx.sections import Mix, Placed, leaves, placed
+from augx.sampling import Field, Sampling
+from augx.sections import Mix, Placed, leaves
 from augx.spec import Spec
 from augx.transforms import Field2D, Geometric, Pixel, Tone, Transform
 from augx.transforms.base import as_levels
@@ -58,7 +58,7 @@ def _mixed(base: Iterator[Recipe], spec: Spec, node: tuple[str, Mix], draws: Dra
     """The recipes with those of the mix's chains, each of which begins where the spec's warp and tone end."""
     place, mix = node
     start = (*spec.warp.nodes("warp"), *spec.tone.nodes("tone"))
-    chains = [_recipes(spec, (*start, chain), draws, sample) for chain in placed(mix.chains, place)]
+    chains = [_recipes(spec, (*start, chain), draws, sample) for chain in mix.placed(place)]
     active = draws.active.get(place, np.zeros(draws.n, bool)).tolist()
     for i, (recipe, on, *others) in enumerate(zip(base, active, *chains, strict=True)):
         weights = [float(draws.params[place][f"chain_{k + 1}"][i]) for k in range(len(others))] if on else []
@@ -100,6 +100,9 @@ def _samplings(
     spec: Spec, transforms: Sequence[tuple[str, Geometric]], draws: Draws, size: tuple[int, int]
 ) -> Iterator[tuple[Sampling | None, tuple[int, int], tuple[int, int]]]:
     """For each copy where its pixels are read (None: each at its own place), how often that can be halved, and its size."""
+    if not transforms and spec.output.size in (None, size):
+        yield from [(None, (0, 0), size)] * draws.n
+        return
     source = np.tile(np.array(size, float), (draws.n, 1))
     parts, bends, sizes = _geometry(transforms, draws, source)
     if spec.output.size is not None:
@@ -114,7 +117,7 @@ def _samplings(
     moved = np.any(samplings != IDENTITY, axis=(1, 2)) | np.any(sizes != source, axis=1)
     each = zip(samplings, moved.tolist(), halvings(samplings, sizes).tolist(), sizes.astype(int).tolist(), strict=True)
     for i, (sampling, moves, halved, canvas) in enumerate(each):
-        fields = [(k, make) for k, make in enumerate(bends) if draws.active[make.place][i]]
+        fields = [(k, bend) for k, bend in enumerate(bends) if draws.active[bend.place][i]]
         if not fields:
             yield Sampling((sampling,)) if moves else None, tuple(halved), tuple(canvas)
             continue
@@ -130,9 +133,9 @@ class _Bend:
     transform: Field2D
     sizes: Array
 
-    def field(self, draws: Draws, copy: int) -> Callable[[], Array]:
+    def field(self, draws: Draws, copy: int) -> Field:
         width, height = self.sizes[copy].astype(int).tolist()
-        return partial(self.transform.displaced, draws.plain[copy][self.place], (width, height))
+        return Field(partial(self.transform.displaced, draws.plain[copy][self.place], (width, height)), (width, height))
 
 
 def _geometry(transforms: Sequence[tuple[str, Geometric]], draws: Draws, sizes: Array) -> tuple[list[Array], list[_Bend], Array]:
@@ -149,7 +152,7 @@ def _geometry(transforms: Sequence[tuple[str, Geometric]], draws: Draws, sizes: 
     return parts, bends, sizes
 
 
-def _bent(parts: Sequence[Array], fields: Sequence[tuple[int, Callable[[], Array]]]) -> Sampling:
+def _bent(parts: Sequence[Array], fields: Sequence[tuple[int, Field]]) -> Sampling:
     """One copy's way from its matrices and the fields that it has, each after the part of its number; the others are skipped."""
     found, product = [], parts[0]
     present = dict(fields)
@@ -160,7 +163,7 @@ def _bent(parts: Sequence[Array], fields: Sequence[tuple[int, Callable[[], Array
         else:
             product = part @ product
     matrices = inverse(np.array([*found, product]))
-    return Sampling(tuple(matrices), tuple(make for _, make in fields))
+    return Sampling(tuple(matrices), tuple(field for _, field in fields))
 
 
 def _tables(transforms: Sequence[tuple[str, Tone]], draws: Draws, dtype: np.dtype[Any]) -> Iterator[Table | None]:

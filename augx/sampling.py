@@ -4,17 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import cv2
 import numpy as np
 
-from augx.matrices import IDENTITY, about_centre, inverse, stacked
+from augx.matrices import IDENTITY, about_centre, inverse, resize, stacked
 
 Array = np.ndarray[Any, Any]
-Field = Callable[[], Array]
-"""Makes a displacement in pixels, float32 (h, w, 2): how far from its own place each pixel of a picture is read."""
+NET = 1024
+"""Cells of a field along a picture's longer side, at most: fields are smooth, and larger ones would cost more than they show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """How far from its own place each pixel of a picture of ``size`` (width, height) is read, made anew when it is wanted.
+
+    ``make`` gets the columns and rows of a net of equal cells over the picture, and returns the displacement in pixels at
+    their middles, float32 (rows, columns, 2).
+    """
+
+    make: Callable[[tuple[int, int]], Array]
+    size: tuple[int, int]
+
+    def net(self) -> tuple[Array, Array]:
+        """The displacement, and the matrix from the picture's pixels to the net's cells."""
+        scale = min(1.0, NET / max(self.size))
+        net = max(1, round(self.size[0] * scale)), max(1, round(self.size[1] * scale))
+        return self.make(net), resize(np.array([self.size], float), np.array([net], float))[0]
+
 
 _FAR = 30_000.0  # further than any pixel; cv2 reads coordinates as 16-bit numbers
 
@@ -57,9 +75,12 @@ class Sampling:
         first = self.matrices[-1]
         x, y = _moved(xs, ys, first)
         straight = not first[2, :2].any()
-        for make, matrix in zip(self.fields[::-1], self.matrices[-2::-1], strict=True):
-            field = make()
-            here = _seen(field, first, size) if straight else cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for field, matrix in zip(self.fields[::-1], self.matrices[-2::-1], strict=True):
+            net, to_net = field.net()
+            if straight:
+                here = _seen(net, to_net @ first, size)
+            else:
+                here = cv2.remap(net, *_moved(x, y, to_net), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             x, y = _moved(x + here[:, :, 0], y + here[:, :, 1], matrix)
             straight = False
         return np.ascontiguousarray(x), np.ascontiguousarray(y)
@@ -67,17 +88,17 @@ class Sampling:
     def read(self, points: Array) -> Array:
         """Where points (n, 2) of the canvas lie in the source."""
         points = _carried(points, self.matrices[-1])
-        for make, matrix in zip(self.fields[::-1], self.matrices[-2::-1], strict=True):
-            points = _carried(points + _at(make(), points), matrix)
+        for field, matrix in zip(self.fields[::-1], self.matrices[-2::-1], strict=True):
+            points = _carried(points + _at(*field.net(), points), matrix)
         return points
 
     def moved(self, points: Array) -> Array:
         """Where points (n, 2) of the source come to lie on the canvas: the inverse of ``read``, fields and all."""
         points = _carried(points, inverse(self.matrices[0][None])[0])
-        for make, matrix in zip(self.fields, self.matrices[1:], strict=True):
-            field, found = make(), points
+        for field, matrix in zip(self.fields, self.matrices[1:], strict=True):
+            net, found = field.net(), points
             for _ in range(50):  # found + displacement(found) = points, by iteration (Chen et al., Medical Physics 35, 2008)
-                before, found = found, points - _at(field, found)
+                before, found = found, points - _at(*net, found)
                 if np.abs(found - before).max(initial=0) < 1e-6:
                     break
             points = _carried(found, inverse(matrix[None])[0])
@@ -85,7 +106,7 @@ class Sampling:
 
     def inside(self, source: tuple[int, int], canvas: tuple[int, int]) -> Sampling:
         """``matrices.inside`` for a way with fields: the zoom is found by bisection, to a thousandth."""
-        ready = Sampling(self.matrices, tuple(partial(np.asarray, make()) for make in self.fields))  # made once for all tries
+        ready = Sampling(self.matrices, tuple(map(_made, self.fields)))
         limits, size = np.array(source, float), np.array([canvas], float)
         centre = ready.read((size - 1) / 2)
         brought = (np.clip(centre, limits / 16 - 0.5, limits * 15 / 16 - 0.5) - centre)[0]
@@ -104,6 +125,12 @@ class Sampling:
             middle = (low + high) / 2
             low, high = (middle, high) if fits(middle) else (low, middle)
         return zoomed(self, high if high == 1 else low)
+
+
+def _made(field: Field) -> Field:
+    """The same field, made once for all who want it."""
+    net, _ = field.net()
+    return Field(lambda shape: net, field.size)
 
 
 def _corners(size: tuple[int, int]) -> Array:
@@ -146,9 +173,10 @@ def _carried(points: Array, matrix: Array) -> Array:
     return places
 
 
-def _at(field: Array, points: Array) -> Array:
-    """A field's displacement (n, 2) at points (n, 2), between its pixels by linear interpolation, beyond its edge as on it."""
+def _at(field: Array, to_net: Array, points: Array) -> Array:
+    """A field's displacement (n, 2) at points (n, 2), between its cells' middles by linear interpolation, beyond its edge as on it."""
     height, width = field.shape[:2]
+    points = _carried(points, to_net)
     x, y = np.clip(points[:, 0], 0, width - 1), np.clip(points[:, 1], 0, height - 1)
     left, top = np.minimum(x.astype(int), max(width - 2, 0)), np.minimum(y.astype(int), max(height - 2, 0))
     right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)

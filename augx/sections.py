@@ -70,15 +70,15 @@ class Mix:
     p: float
     chains: tuple[StepBase, ...]
 
+    def placed(self, where: str) -> list[tuple[str, Transform | Group]]:
+        """The chains with their places."""
+        return [(f"{where}.chain_{i}", chain.node) for i, chain in enumerate(self.chains, 1)]
+
 
 Placed = tuple[str, "Transform | Group | Mix"]
 """A node of a spec, and its place: the name of its stream, and of its parameters in the manifest."""
 
-_COUNT = Quantity("count", "number of options", 1, 0, 1000, whole=True)
-
-
-def _count(value: Any) -> Any:
-    return _COUNT.parse({"fixed": value} if isinstance(value, int | float) and not isinstance(value, bool) else value)
+_COUNT = Quantity("count", "number of options", 1, 0, 1000, whole=True, alone="value")
 
 
 class StepBase(Node):
@@ -86,7 +86,12 @@ class StepBase(Node):
 
     p: Probability | None = Field(None, description="for one_of, some_of, all_of: the probability that any option is applied")
     weights: Annotated[tuple[Annotated[float, Field(strict=True, ge=0)], ...] | None, Field(description="of the options")] = None
-    count: Annotated[Annotated[Range, _COUNT] | None, BeforeValidator(_count), Field(description="for some_of")] = None
+    count: Annotated[Range, _COUNT] | None = Field(None, description="for some_of: how many")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return {value: {}} if isinstance(value, str) and value in TRANSFORMS else value
 
     @model_validator(mode="after")
     def _single(self) -> StepBase:
@@ -95,7 +100,8 @@ class StepBase(Node):
             raise fault(f"a step is one transform, found {', '.join(names) or 'none'}; begin each with a dash of its own")
         if names[0] not in GROUPS:
             if (self.p, self.weights, self.count) != (None, None, None):
-                raise fault(f"p, weights and count stand beside one_of and some_of only; write {names[0]}: {{..., p: {self.p or 0.5:g}}}")
+                own = f"write {names[0]}: {{..., p: {0.5 if self.p is None else self.p:g}}}"
+                raise fault(f"p, weights and count stand beside one_of, some_of and all_of only; {own}")
             return self
         self._check_group(names[0], getattr(self, names[0]))
         return self
@@ -114,12 +120,12 @@ class StepBase(Node):
         if self.count is not None and self.count.bounds()[1] > able:
             raise fault(f"count is at most {able}, the number of options (with a weight above 0), found {self.count.bounds()[1]:g}")
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The transform's name, or one_of, some_of, all_of."""
         return next(name for name in (*TRANSFORMS, *GROUPS) if getattr(self, name, None) is not None)
 
-    @property
+    @cached_property
     def node(self) -> Transform | Group:
         """The transform, or the group of steps."""
         found = getattr(self, self.name)

@@ -41,10 +41,10 @@ class Output(Node):
 
 
 class ClassChanges(Node):
-    """What is different for one class. A setting that is a mapping changes its own keys only; anything else stands instead."""
+    """What is different for one class: settings are merged into the spec's own, a list stands instead, null takes away."""
 
-    warp: dict[str, Any] = Field({}, description="changes to warp: {flip_h: 0} forbids the flip")
-    tone: dict[str, Any] = Field({}, description="changes to tone")
+    warp: dict[str, Any] | None = Field({}, description="changes to warp: {flip_h: 0} forbids the flip")
+    tone: dict[str, Any] | None = Field({}, description="changes to tone")
     then: list[Any] | None = Field(None, description="stands instead of then")
     policy: Any = Field(None, description="stands instead of policy; none takes it away")
 
@@ -130,20 +130,25 @@ def _changed(value: Mapping[str, Any], changes: ClassChanges) -> dict[str, Any]:
     """A spec's data as it is for one class."""
     data = {k: v for k, v in value.items() if k != "classes"}
     for section in ("warp", "tone"):
-        own = dict(data.get(section) or {})
-        for name, change in getattr(changes, section).items():
-            if isinstance(change, Mapping) and name in TRANSFORMS and own.get(name) is not None:
-                own[name] = {**TRANSFORMS[name].long_form(own[name]), **TRANSFORMS[name].long_form(change)}
+        change = getattr(changes, section)
+        own = dict(data.get(section) or {}) if change is not None else {}
+        for name, new in (change or {}).items():
+            if new is None:
+                own.pop(name, None)
+            elif name in TRANSFORMS and own.get(name) is not None:
+                own[name] = _merged(TRANSFORMS[name].long_form(own[name]), TRANSFORMS[name].long_form(new))
             else:
-                own[name] = change
+                own[name] = new
         data[section] = own
-    if changes.then is not None:
-        data["then"] = changes.then
-    if changes.policy is not None:
-        data["policy"] = changes.policy
-        if changes.policy == "none":
-            del data["policy"]
+    for part in {"then", "policy"} & changes.model_fields_set:
+        data[part] = getattr(changes, part)
+        if data[part] in (None, "none"):
+            del data[part]
     return data
+
+
+def _merged(own: Any, change: Any) -> Any:
+    return {**own, **change} if isinstance(own, Mapping) and isinstance(change, Mapping) else change
 
 
 def _moved(fault: Any, label: str) -> InitErrorDetails:
@@ -202,21 +207,42 @@ def _assign(data: Any, override: str) -> tuple[str, ...]:
     if not equals or not key:
         raise SpecError([f"--set {printable(override)}: write KEY=VALUE, for example warp.rotate=15"])
     value, _ = document.parse(text.encode("utf-8", "surrogateescape") or b"~", f"--set {override}")
-    *parents, last = key.split(".")
+    parts = key.split(".")
     node = data
-    try:
-        for part in parents:
-            if part in TRANSFORMS and node.get(part) is not None:
-                node[part] = TRANSFORMS[part].long_form(node[part])  # rotate: 30 takes rotate.p as well
-            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
-        node[int(last) if isinstance(node, list) else last] = value
-    except (TypeError, ValueError, IndexError, AttributeError):
-        raise SpecError([f"--set {printable(override)}: the spec has nothing that this key could name"]) from None
-    return (*parents, last)
+    for depth, part in enumerate(parts):
+        last = depth == len(parts) - 1
+        if isinstance(node, list):
+            if not part.isdecimal() or int(part) > len(node):
+                there = ", ".join(f"{i} {next(iter(item), '')}" if isinstance(item, dict) else str(i) for i, item in enumerate(node))
+                raise SpecError([f"--set {printable(override)}: {printable('.'.join(parts[:depth]))} is a list, of {there or 'nothing'}"])
+            if int(part) == len(node):
+                node.append(None)
+            at: Any = int(part)
+        elif isinstance(node, dict):
+            at = part
+        else:
+            raise SpecError([f"--set {printable(override)}: the spec has nothing that this key could name"])
+        if last:
+            node[at] = value
+        else:
+            below = node[at] if isinstance(node, list) else node.get(at)
+            if below is None:
+                below = [] if parts[depth + 1].isdecimal() else {}
+            elif part in TRANSFORMS:
+                below = TRANSFORMS[part].long_form(below)  # rotate: 30 takes rotate.p as well
+            elif part == "policy" and isinstance(below, str):
+                below = {below: {}}
+            node[at] = below
+            node = below
+    return tuple(parts)
 
 
-def _without_nulls(data: Any) -> Any:
-    """A key without a value counts as omitted."""
+def _without_nulls(data: Any, key: str = "") -> Any:
+    """A key without a value counts as omitted, but in classes, where it takes away; a step that is only a name has no settings."""
     if isinstance(data, dict):
-        return {k: _without_nulls(v) for k, v in data.items() if v is not None}
-    return [_without_nulls(v) for v in data] if isinstance(data, list) else data
+        if key in ("classes", "policy"):
+            return {k: {} if v is None and key == "policy" else v for k, v in data.items()}
+        return {k: _without_nulls(v, k) for k, v in data.items() if v is not None}
+    if isinstance(data, list):
+        return [{next(iter(v)): {}} if isinstance(v, dict) and list(v.values()) == [None] else _without_nulls(v) for v in data]
+    return data

@@ -10,8 +10,9 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from augx.errors import printable
+from augx.policies import POLICIES
 from augx.ranges import shown
-from augx.sections import WhenUsed
+from augx.sections import GROUPS, WhenUsed
 from augx.transforms import TRANSFORMS
 from augx.transforms.base import Node
 
@@ -26,11 +27,7 @@ def worded(name: str, model: Any, positions: Mapping[Location, tuple[int, int]],
     found = error["input"]
     match error["type"]:
         case "extra_forbidden":
-            allowed = _allowed(model, error["loc"][:-1])
-            last = str(error["loc"][-1])
-            if last in TRANSFORMS and TRANSFORMS[last].section not in error["loc"]:
-                allowed = [f"{last} under {TRANSFORMS[last].section}", *allowed]
-            what = f"unknown key{nearest(last, allowed)}; allowed: {', '.join(allowed)}"
+            what = _unknown(model, error["loc"])
         case "missing":
             what = "missing"
         case "augx":
@@ -38,7 +35,7 @@ def worded(name: str, model: Any, positions: Mapping[Location, tuple[int, int]],
         case "model_type" | "model_attributes_type" | "dict_type":
             what = f"expected a mapping (key: value), found {shown(found)}"
         case "tuple_type" | "list_type":
-            what = f"expected a list, found {shown(found)}"
+            what = f"expected a list, each item on a line of its own that begins with a dash, found {shown(found)}"
         case "literal_error":
             expected = error["ctx"]["expected"].replace("'", "")
             what = f"expected {expected}, found {shown(found)}{nearest(str(found), expected.replace(' or ', ', ').split(', '))}"
@@ -53,11 +50,89 @@ def nearest_position(loc: Location, positions: Mapping[Location, tuple[int, int]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint at the known word that is most like this one, if any is."""
+    """A hint at the known word that is most like this one, whatever its case and its dashes, if any is."""
     import difflib
 
-    close = difflib.get_close_matches(word, list(known), 1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    plain = {_plain(name): name for name in known}
+    close = difflib.get_close_matches(_plain(word), list(plain), 1)
+    return f" (did you mean {plain[close[0]]}?)" if close else ""
+
+
+def known_elsewhere(word: str) -> str | None:
+    """The transform that other libraries call so."""
+    return _ELSEWHERE.get(_plain(word))
+
+
+def _plain(word: str) -> str:
+    return "".join(filter(str.isalnum, word)).casefold()
+
+
+_ELSEWHERE = {
+    _plain(other): ours
+    for ours, others in {
+        "flip_h": "horizontal_flip hflip flip_lr mirror random_horizontal_flip",
+        "flip_v": "vertical_flip vflip flip_ud random_vertical_flip",
+        "rotate90": "random_rotate_90 rot90",
+        "rotate": "rotation rotation_range random_rotation safe_rotate",
+        "shift_x": "translate_x width_shift width_shift_range",
+        "shift_y": "translate_y height_shift height_shift_range",
+        "shear": "shear_x shear_range",
+        "zoom": "scale random_scale zoom_range affine",
+        "perspective": "random_perspective",
+        "crop": "random_crop center_crop",
+        "random_resized_crop": "random_sized_crop",
+        "elastic": "elastic_transform",
+        "gamma": "random_gamma",
+        "brightness": "random_brightness random_brightness_contrast brightness_range color_jitter",
+        "channel_shift": "rgb_shift channel_shift_range",
+        "tone_curve": "random_tone_curve",
+        "invert": "invert_img negative",
+        "white_balance": "temperature planckian_jitter",
+        "hsv": "hue hue_saturation_value hue_saturation",
+        "saturation": "color",
+        "grayscale": "to_gray gray greyscale random_grayscale",
+        "sepia": "to_sepia",
+        "noise": "gauss_noise gaussian_noise additive_noise",
+        "salt_pepper": "salt_and_pepper s&p",
+        "shot": "shot_noise poisson poisson_noise",
+        "speckle": "multiplicative_noise",
+        "iso": "iso_noise",
+        "blur": "gaussian_blur gauss_blur",
+        "median": "median_blur",
+        "sharpen": "sharpness random_adjust_sharpness unsharp_mask",
+        "jpeg": "image_compression jpeg_compression",
+        "downscale": "pixelate pixelation",
+        "erase": "random_erasing",
+        "cutout": "coarse_dropout",
+        "grid_dropout": "grid_mask",
+        "fog": "random_fog",
+        "rain": "random_rain",
+        "snow": "random_snow",
+        "shadow": "random_shadow",
+        "sun_flare": "random_sun_flare",
+    }.items()
+    for other in others.split()
+}
+
+
+def _unknown(model: Any, path: Location) -> str:
+    """What to say of a key that is not one: where it belongs, what it may have been meant for, or what is allowed."""
+    last, above = str(path[-1]), path[:-1]
+    place = "policy" if last in POLICIES else TRANSFORMS[last].section if last in TRANSFORMS else None
+    if place is not None and place not in path:
+        return f"unknown key here; {last} belongs under {place}: `augx transforms {last}` shows how"
+    if last in GROUPS and above and above[-1] in ("warp", "tone"):
+        return f"unknown key here; choices stand in a list: write steps: [{{{last}: [...]}}] under {above[-1]}"
+    if last in ("p", "relabel") and above and above[-1] in ("warp", "tone"):
+        return f"unknown key here; {last} belongs to a single transform: rotate: {{range: 30, {last}: ...}}"
+    allowed = _allowed(model, above)
+    ours = known_elsewhere(last)
+    if ours in allowed:
+        return f"unknown key; here it is called {ours}"
+    hint = nearest(last, allowed)
+    if len(allowed) > 12 and hint:
+        return f"unknown key{hint}; `augx transforms` lists what there is"
+    return f"unknown key{hint}; allowed: {', '.join(allowed)}"
 
 
 def _allowed(model: Any, path: Location) -> list[str]:

@@ -35,6 +35,7 @@ FLOORS = [
     "spec",
     "wording",
     "policies",
+    "auto_augment",
     "sections",
     "document",
     "sources",

@@ -103,11 +103,19 @@ def test_a_transform_may_come_twice_in_steps() -> None:
         ({"then": [{"one_of": FOUR, "count": 2}]}, "one_of has no count"),
         ({"then": [{"all_of": FOUR, "weights": [1, 1, 1, 1]}]}, "all_of takes all of its options"),
         ({"then": [{"one_of": []}]}, "one_of needs at least one option"),
-        ({"then": [{"blur": 1, "count": 2}]}, "p, weights and count stand beside one_of and some_of only"),
-        ({"warp": {"steps": [{"blur": 1}]}}, "blur under then"),
-        ({"then": [{"rotate": 3}]}, "rotate under warp"),
+        ({"then": [{"blur": 1, "count": 2}]}, "p, weights and count stand beside one_of, some_of and all_of only"),
+        ({"warp": {"steps": [{"blur": 1}]}}, "blur belongs under then"),
+        ({"then": [{"rotate": 3}]}, "rotate belongs under warp"),
+        ({"warp": {"one_of": [{"shear": 5}]}}, "write steps: [{one_of: [...]}] under warp"),
+        ({"warp": {"p": 0.5}}, "p belongs to a single transform"),
+        ({"warp": {"horizontal_flip": 0.5}}, "here it is called flip_h"),
+        ({"then": [{"GaussianBlur": 2}]}, "here it is called blur"),
+        ({"then": [{"augmix": {}}]}, "augmix belongs under policy"),
+        ({"then": {"blur": 2}}, "each item on a line of its own that begins with a dash"),
+        ({"policy": ["augmix"]}, "one policy only"),
+        ({"policy": {"auto_augment": "CIFAR-10"}}, "did you mean cifar10?"),
         ({"policy": "trivial"}, "rand_augment, trivial_augment, auto_augment, augmix"),
-        ({"policy": {"rand_augment": {"magnitude": 31}}}, "policy.rand_augment.magnitude: must be less than 31, found 31"),
+        ({"policy": {"rand_augment": {"magnitude": 31}}}, "policy.rand_augment.magnitude: must be less than or equal to 30, found 31"),
         ({"policy": {"auto_augment": {"dataset": "mnist"}}}, "expected imagenet, cifar10 or svhn"),
         ({"policy": {"rand_augment": {}, "augmix": {}}}, "a policy is one of"),
         ({"policy": {"augmix": {"depth": 0}}}, "must be greater than or equal to 1"),
@@ -125,6 +133,49 @@ def test_mistakes_are_named(spec: dict[str, object], message: str) -> None:
     with pytest.raises(SpecError) as error:
         load_spec(spec)
     assert any(message in problem for problem in error.value.problems), error.value.problems
+
+
+@pytest.mark.parametrize(
+    ("spec", "same"),
+    [
+        ({"then": ["equalize"]}, {"then": [{"equalize": {}}]}),
+        ({"then": [{"grayscale": None}]}, {"then": [{"grayscale": {}}]}),
+        ({"policy": "RandAugment"}, {"policy": {"rand_augment": {}}}),
+        ({"policy": {"rand_augment": 3}}, {"policy": {"rand_augment": {"n": 3}}}),
+        ({"policy": {"auto_augment": "svhn"}}, {"policy": {"auto_augment": {"dataset": "svhn"}}}),
+        ({"policy": {"trivial_augment": None}}, {"policy": {"trivial_augment": {}}}),
+        ({"policy": {"trivial_augment": 0.5}}, {"policy": {"trivial_augment": {"p": 0.5}}}),
+        ({"warp": {"crop": 0.8}}, {"warp": {"crop": [0.8, 1]}}),
+        ({"then": [{"jpeg": 30}]}, {"then": [{"jpeg": [30, 100]}]}),
+        ({"then": [{"clahe": {"clip_limit": 3, "tiles": 8}}]}, {"then": [{"clahe": [1, 3]}]}),
+        ({"tone": {"white_balance": 4000}}, {"tone": {"white_balance": [4000, 6500]}}),
+        ({"warp": {"elastic": {"displacement": 0.03, "sigma": 0.1}}}, {"warp": {"elastic": 0.03}}),
+        ({"then": [{"motion_blur": {"length": 9, "angle": 90}}]}, {"then": [{"motion_blur": {"length": [0, 9], "angle": {"fixed": 90}}}]}),
+    ],
+    ids=lambda spec: json.dumps(spec),
+)
+def test_short_forms_mean(spec: dict[str, object], same: dict[str, object]) -> None:
+    assert load_spec(spec).canonical() == load_spec(same).canonical()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "same"),
+    [
+        (["policy=augmix"], {"policy": "augmix"}),
+        (["policy=rand_augment", "policy.rand_augment.n=3"], {"policy": {"rand_augment": {"n": 3}}}),
+        (["then.0.blur=2", "then.1.one_of.0.noise=3"], {"then": [{"blur": 2}, {"one_of": [{"noise": 3}]}]}),
+        (["warp.steps.0.rotate=2"], {"warp": {"steps": [{"rotate": 2}]}}),
+        (["classes.a.warp.flip_h=0"], {"classes": {"a": {"warp": {"flip_h": 0}}}}),
+    ],
+    ids=str,
+)
+def test_set_makes_what_it_names(overrides: list[str], same: dict[str, object]) -> None:
+    assert load_spec({}, overrides).canonical() == load_spec(same).canonical()
+
+
+def test_set_says_what_a_list_holds() -> None:
+    with pytest.raises(SpecError, match=r"then is a list, of 0 blur, 1 one_of"):
+        load_spec({"then": [{"blur": 2}, {"one_of": [{"noise": 3}]}]}, ["then.noise=3"])
 
 
 def test_a_mistake_in_a_class_stands_on_its_line(tmp_path: Path) -> None:
@@ -291,7 +342,7 @@ def test_augmix_is_the_published_one() -> None:
     lengths: Counter[int] = Counter()
     operations: Counter[str] = Counter()
     for copy in copies:
-        for chain in ("all_of", "all_of#2", "all_of#3"):
+        for chain in ("chain_1", "chain_2", "chain_3"):
             own = [place.rpartition(".")[2].partition("#")[0] for place in copy if place.startswith(f"policy.augmix.{chain}.")]
             lengths[len(own)] += 1
             operations.update(own)
@@ -369,6 +420,24 @@ def test_a_class_draws_what_is_not_changed_as_all_do() -> None:
     everyone, own = draw(spec, "a/x.jpg", range(9)), draw(spec.of_class("a"), "a/x.jpg", range(9))
     assert own.params["warp.rotate"]["angle"].tolist() == everyone.params["warp.rotate"]["angle"].tolist()
     assert own.params["warp.zoom"]["x"].min() >= 2 and "then.blur" not in own.params
+
+
+def test_a_class_merges_settings_replaces_lists_and_takes_away() -> None:
+    base = {
+        "warp": {"rotate": {"range": 30, "p": 0.1}, "zoom": 0.1},
+        "then": [{"blur": 1}],
+        "policy": "augmix",
+        "classes": {
+            "a": {"warp": {"rotate": 20, "zoom": None}},
+            "b": {"then": [{"noise": 2}], "policy": None},
+            "c": {"then": None, "warp": None},
+        },
+    }
+    spec = load_spec(base)
+    assert spec.of_class("a").canonical()["warp"] == {"rotate": {"p": 0.1, "range": [-20.0, 20.0]}}
+    assert [step.name for step in spec.of_class("b").then] == ["noise"] and spec.of_class("b").policy is None
+    assert spec.of_class("c").then == () and not spec.of_class("c").canonical().get("warp")
+    assert spec.of_class("c").policy is not None
 
 
 def test_classes_are_part_of_the_spec() -> None:
@@ -474,6 +543,12 @@ def test_a_slip_in_a_class_name_is_noticed(turns: Path) -> None:
     with pytest.raises(PlanError, match=r"classes.lefft: no source has this label \(did you mean left\?\)"):
         plan_copies(class_tree(turns), load_spec({"classes": {"lefft": {"warp": {"flip_h": 0}}}}), copies=2)
     plan_copies(class_tree(turns), load_spec({"classes": {"elsewhere": {"warp": {"flip_h": 0}}}}), copies=2)
+
+
+def test_a_slip_in_a_relabelled_class_is_noticed(turns: Path) -> None:
+    spec = load_spec({"warp": {"flip_h": {"p": 0.5, "relabel": {"rigth": "left"}}}})
+    with pytest.raises(PlanError, match=r"relabel: \{rigth: ...\}: no source has this label \(did you mean right\?\)"):
+        plan_copies(class_tree(turns), spec, copies=2)
 
 
 def test_the_command_says_what_classes_become(augx: Run, turns: Path, tmp_path: Path) -> None:

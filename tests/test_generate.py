@@ -109,7 +109,7 @@ class TestStreams:
             b"inside --input": ["--output", "photos/x", "--copies", "1"],
             b"more than the 1 of this plan": ["--output", "out", "--copies", "1"],
             b"(seed: 0, now 8)": ["--output", "out", "--copies", "3", "--seed", "8"],
-            b"(warp.shear.p: default, now 0.5, output: default": [
+            b"(warp.shear.p: not set, now 0.5, output: not set": [
                 "--output",
                 "out",
                 "--copies",

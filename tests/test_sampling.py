@@ -52,7 +52,7 @@ MILD: dict[str, object] = {
     "scale_x": 0.1,
     "scale_y": 0.1,
     "perspective": 0.2,
-    "crop": 0.05,
+    "crop": 0.95,
     "random_resized_crop": [0.9, 1],
     "elastic": {"displacement": [0.01, 0.015], "sigma": {"fixed": 0.1}},
     "grid_distortion": 0.15,
@@ -244,7 +244,7 @@ def test_transpose_is_numpys() -> None:
 @pytest.mark.parametrize(("size", "sigma"), [((300, 400), 0.1), ((128, 128), 0.02), ((64, 64), 0.4)], ids=str)
 def test_elastic_moves_as_far_and_as_smoothly_as_it_says(size: tuple[int, int], sigma: float) -> None:
     elastic = TRANSFORMS["elastic"](displacement={"fixed": 0.03})
-    fields = [elastic.displaced({"displacement": 0.03, "sigma": sigma, "seed": seed}, size[::-1]) for seed in range(40)]  # type: ignore[attr-defined]
+    fields = [elastic.displaced({"displacement": 0.03, "sigma": sigma, "seed": seed}, size[::-1], size[::-1]) for seed in range(40)]  # type: ignore[attr-defined]
     assert fields[0].shape == (*size, 2) and fields[0].dtype == np.float32
     shorter = min(size)
     # The variance, and how it falls off with the distance: noise smoothed by a Gaussian of sigma has a correlation of
@@ -257,7 +257,7 @@ def test_elastic_moves_as_far_and_as_smoothly_as_it_says(size: tuple[int, int], 
 
 def test_grid_distortion_keeps_the_rim_and_every_cell_straight() -> None:
     transform = TRANSFORMS["grid_distortion"](distortion=0.4)
-    field = transform.displaced({"distortion": 0.4, "cells": 4, "seed": 5}, (80, 40))  # type: ignore[attr-defined]
+    field = transform.displaced({"distortion": 0.4, "cells": 4, "seed": 5}, (80, 40), (80, 40))  # type: ignore[attr-defined]
     assert field.shape == (40, 80, 2)
     # On the rim nothing moves across it; half a pixel inside, next to nothing.
     assert np.abs(field[:, [0, -1], 0]).max() < 0.4 * 20 / 20 / 2 + 1e-6

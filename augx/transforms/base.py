@@ -104,8 +104,12 @@ class Geometric(Transform):
 class Field2D(Geometric):
     """A transform of the plane that no matrix can express: a displacement for each pixel, composed into the one warp."""
 
-    def displaced(self, params: dict[str, Any], size: tuple[int, int]) -> Array:
-        """How far from its own place each pixel is read, in pixels: float32 (h, w, 2), x and y, for width and height ``size``."""
+    def displaced(self, params: dict[str, Any], size: tuple[int, int], net: tuple[int, int]) -> Array:
+        """How far from its own place a picture of width and height ``size`` is read, in its pixels.
+
+        Float32 (rows, columns, 2), x and y, at the middles of a net of ``net`` (columns, rows) equal cells laid over it: one
+        a pixel, or fewer for large pictures.
+        """
         raise NotImplementedError
 
     def matrices(self, params: Params, size: Array) -> Array:

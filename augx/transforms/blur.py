@@ -83,7 +83,7 @@ class MotionBlur(Pixel):
     length: Annotated[Range, Quantity("length", "length of the path in pixels", 0, 0, 200, typical=15)] = Field(
         description="length of the smear"
     )
-    angle: Annotated[Range, Quantity("angle", "degrees counter-clockwise from the x axis", 0, -180, 180)] = Field(
+    angle: Annotated[Range, Quantity("angle", "degrees counter-clockwise from the x axis", 0, -180, 180, alone="value")] = Field(
         Uniform(-90.0, 90.0), description="direction of the motion"
     )
 

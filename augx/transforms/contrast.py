@@ -40,7 +40,7 @@ class Clahe(Pixel):
     clip_limit: Annotated[Range, Quantity("clip_limit", "times the mean of a histogram's bins", 1, 1, 40, typical=4)] = Field(
         description="limit of the contrast"
     )
-    tiles: Annotated[Range, Quantity("tiles", "tiles across the width and down the height", 8, 1, 64, whole=True)] = Field(
+    tiles: Annotated[Range, Quantity("tiles", "tiles across the width and down the height", 8, 1, 64, whole=True, alone="value")] = Field(
         Whole(Fixed(8)), description="tiles of the grid; fewer where they would have less than 8 pixels a side"
     )
 

@@ -126,7 +126,7 @@ class Erase(Pixel):
     area: Annotated[Range, Quantity("area", "fraction of the picture's area", 0, 0, 1, typical=0.2)] = Field(
         description="area of the rectangle"
     )
-    aspect: Annotated[Range, Quantity("aspect", "width / height", 1, 0.05, 20)] = Field(
+    aspect: Annotated[Range, Quantity("aspect", "width / height", 1, 0.05, 20, alone="value")] = Field(
         LogUniform(0.3, 3.3), description="aspect ratio of the rectangle"
     )
     fill: Fill = Field("random", description="random levels for each pixel, the picture's mean, black, white, or a level of 0 to 255")
@@ -158,7 +158,9 @@ class Cutout(Pixel):
     """
 
     side: Annotated[Range, Quantity("side", "fraction of the shorter side", 0, 0, 1, typical=0.35)] = Field(description="side of a hole")
-    count: Annotated[Range, Quantity("count", "holes", 1, 1, 100, whole=True)] = Field(Whole(Fixed(1)), description="number of holes")
+    count: Annotated[Range, Quantity("count", "holes", 1, 1, 100, whole=True, alone="value")] = Field(
+        Whole(Fixed(1)), description="number of holes"
+    )
     fill: Fill = Field("mean", description="the picture's mean, black, white, a level of 0 to 255, or random levels for each pixel")
 
     def draw(self, u: Array) -> Params:
@@ -192,7 +194,7 @@ class GridDropout(Pixel):
     ratio: Annotated[Range, Quantity("ratio", "side of a hole / side of its cell", 0, 0, 1, typical=0.5)] = Field(
         description="side of the holes"
     )
-    cell: Annotated[Range, Quantity("cell", "fraction of the shorter side", 0.01, 0.01, 1)] = Field(
+    cell: Annotated[Range, Quantity("cell", "fraction of the shorter side", 0.01, 0.01, 1, alone="value")] = Field(
         Uniform(0.1, 0.4), description="distance from hole to hole"
     )
     fill: Fill = Field("mean", description="the picture's mean, black, white, a level of 0 to 255, or random levels for each pixel")

@@ -32,14 +32,14 @@ class Elastic(Field2D):
     displacement: Annotated[
         Range, Quantity("displacement", "standard deviation along each axis, fraction of the shorter side", 0, 0, 0.3, typical=0.03)
     ] = Field(description="how far pixels move")
-    sigma: Annotated[Range, Quantity("sigma", "fraction of the shorter side", 0.1, 0.005, 1)] = Field(
+    sigma: Annotated[Range, Quantity("sigma", "fraction of the shorter side", 0.1, 0.005, 1, alone="value")] = Field(
         Fixed(0.1), description="standard deviation of the Gaussian, the size of the bumps"
     )
 
     def draw(self, u: Array) -> Params:
         return {**super().draw(u), "seed": noise_seed(u[:, 2])}
 
-    def displaced(self, params: dict[str, Any], size: tuple[int, int]) -> Array:
+    def displaced(self, params: dict[str, Any], size: tuple[int, int], net: tuple[int, int]) -> Array:
         shorter = min(size)
         sigma = params["sigma"] * shorter
         # Three cells to a sigma say all that a Gaussian leaves; in between, cubic interpolation.
@@ -52,7 +52,7 @@ class Elastic(Field2D):
         inner = smooth[margins[1] : margins[1] + cells[1], margins[0] : margins[0] + cells[0]]
         # Of uniform noise in (-1, 1), which has a variance of 1/3, each smoothing leaves the sum of its squared weights.
         left = math.sqrt(math.prod(float((kernel**2).sum()) for kernel in kernels) / 3)
-        return cv2.resize(inner * np.float32(params["displacement"] * shorter / left), size, interpolation=cv2.INTER_CUBIC)
+        return cv2.resize(inner * np.float32(params["displacement"] * shorter / left), net, interpolation=cv2.INTER_CUBIC)
 
 
 @register
@@ -65,27 +65,32 @@ class GridDistortion(Field2D):
     distortion: Annotated[Range, Quantity("distortion", "fraction of a cell", 0, 0, 0.45, typical=0.3)] = Field(
         description="how far a node moves at most"
     )
-    cells: Annotated[Range, Quantity("cells", "cells along each side", 5, 1, 50, whole=True)] = Field(
+    cells: Annotated[Range, Quantity("cells", "cells along each side", 5, 1, 50, whole=True, alone="value")] = Field(
         Fixed(5), description="fineness of the grid"
     )
 
     def draw(self, u: Array) -> Params:
         return {**super().draw(u), "seed": noise_seed(u[:, 2])}
 
-    def displaced(self, params: dict[str, Any], size: tuple[int, int]) -> Array:
+    def displaced(self, params: dict[str, Any], size: tuple[int, int], net: tuple[int, int]) -> Array:
         cells = params["cells"]
         nodes = _noise(params["seed"], (cells + 1, cells + 1, 2)) * np.float32(params["distortion"] / cells) * np.array(size, np.float32)
         nodes[:, [0, -1], 0] = 0
         nodes[[0, -1], :, 1] = 0
-        rows = _between(nodes, size[1])
-        return np.ascontiguousarray(_between(rows.swapaxes(0, 1), size[0]).swapaxes(0, 1))
+        # Along x on the few rows of nodes; then along y, cell by cell.
+        left, share = _cells(cells, net[0])
+        rows = nodes[:, left] * (1 - share)[:, None] + nodes[:, left + 1] * share[:, None]
+        field = np.empty((net[1], net[0], 2), np.float32)
+        top, share = _cells(cells, net[1])
+        for cell in range(cells):
+            inside = top == cell
+            weight = share[inside][:, None, None]
+            field[inside] = rows[cell] * (1 - weight) + rows[cell + 1] * weight
+        return field
 
 
-def _between(nodes: Array, pixels: int) -> Array:
-    """Nodes (k, ..., 2) that divide a side into equal cells, interpolated at its pixels' centres."""
-    cells = len(nodes) - 1
-    place = (np.arange(pixels, dtype=np.float32) + np.float32(0.5)) * np.float32(cells / pixels)
+def _cells(cells: int, points: int) -> tuple[Array, Array]:
+    """For each of some points spread over a side, the cell that it lies in, and how far across it."""
+    place = (np.arange(points, dtype=np.float32) + np.float32(0.5)) * np.float32(cells / points)
     index = np.minimum(place.astype(int), cells - 1)
-    share = (place - index.astype(np.float32))[:, None, None]
-    between: Array = nodes[index] * (1 - share) + nodes[index + 1] * share
-    return between
+    return index, place - index.astype(np.float32)

@@ -158,7 +158,7 @@ class RandomResizedCrop(Geometric):
     scale: Annotated[Range, Quantity("scale", "fraction of the area that is kept", 1, 0.01, 1, typical=0.3)] = Field(
         description="area of the window"
     )
-    ratio: Annotated[Range, Quantity("ratio", "width by height of the window, in pixels", 1, 0.05, 20)] = Field(
+    ratio: Annotated[Range, Quantity("ratio", "width by height of the window, in pixels", 1, 0.05, 20, alone="value")] = Field(
         LogUniform(3 / 4, 4 / 3), description="shape of the window"
     )
 

@@ -26,7 +26,7 @@ class Shadow(Pixel):
     strength: Annotated[Range, Quantity("strength", "share of the light", 0, 0, 1, typical=0.6)] = Field(
         description="share of the light that is lost"
     )
-    softness: Annotated[Range, Quantity("softness", "fraction of the shorter side", 0, 0, 0.5)] = Field(
+    softness: Annotated[Range, Quantity("softness", "fraction of the shorter side", 0, 0, 0.5, alone="value")] = Field(
         Uniform(0.005, 0.03), description="standard deviation of the edge's blur"
     )
 
@@ -59,8 +59,12 @@ class SunFlare(Pixel):
     strength: Annotated[Range, Quantity("strength", "0 is none, 1 a white sun", 0, 0, 1, typical=0.8)] = Field(
         description="brightness of the flare"
     )
-    x: Annotated[Range, Quantity("x", "fraction of the width", 0.5, -0.5, 1.5)] = Field(Uniform(0.0, 1.0), description="the sun's place")
-    y: Annotated[Range, Quantity("y", "fraction of the height", 0.5, -0.5, 1.5)] = Field(Uniform(0.0, 0.4), description="the sun's place")
+    x: Annotated[Range, Quantity("x", "fraction of the width", 0.5, -0.5, 1.5, alone="value")] = Field(
+        Uniform(0.0, 1.0), description="the sun's place"
+    )
+    y: Annotated[Range, Quantity("y", "fraction of the height", 0.5, -0.5, 1.5, alone="value")] = Field(
+        Uniform(0.0, 0.4), description="the sun's place"
+    )
 
     def draw(self, u: Array) -> Params:
         return {**super().draw(u), "seed": noise_seed(u[:, SEED])}

@@ -161,9 +161,9 @@ class Iso(Pixel):
     intensity: Annotated[Range, Quantity("intensity", "standard deviation of brightness in levels of 0 to 255", 0, 0, 100, typical=15)] = (
         Field(description="standard deviation of the grain")
     )
-    colour: Annotated[Range, Quantity("colour", "standard deviation of Cb and Cr as a multiple of the intensity", 0, 0, 3)] = Field(
-        Uniform(0.2, 0.6), description="strength of the blotches in colour beside the grain"
-    )
+    colour: Annotated[
+        Range, Quantity("colour", "standard deviation of Cb and Cr as a multiple of the intensity", 0, 0, 3, alone="value")
+    ] = Field(Uniform(0.2, 0.6), description="strength of the blotches in colour beside the grain")
 
     def draw(self, u: Array) -> Params:
         return {**super().draw(u), "seed": noise_seed(u[:, 2])}

@@ -133,7 +133,8 @@ class WhiteBalance(Tone):
     of_colour: ClassVar[bool] = True
 
     temperature: Annotated[
-        Range, Quantity("temperature", "kelvin of the light that the picture seems taken under", 6500, 2000, 20000, typical=9000)
+        Range,
+        Quantity("temperature", "kelvin of the light that the picture seems taken under", 6500, 2000, 20000, typical=4500, alone="end"),
     ] = Field(description="colour temperature of the light: 2800 a bulb, 6500 as it is, 10000 the blue sky")
 
     def curve(self, x: Array, params: Params) -> Array:

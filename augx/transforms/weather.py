@@ -15,7 +15,7 @@ from augx.ranges import Quantity
 from augx.transforms.base import Array, Params, Pixel, noise_seed, register
 from augx.transforms.layers import SEED, blended, parts
 
-Angle = Annotated[Range, Quantity("angle", "degrees from the vertical, above 0 falls to the right", 0, -75, 75)]
+Angle = Annotated[Range, Quantity("angle", "degrees from the vertical, above 0 falls to the right", 0, -75, 75, alone="value")]
 
 
 def _strokes(mask: Array, centres: Array, angles: Array, length: float, width: float, opacity: float) -> None:
@@ -58,7 +58,7 @@ class Fog(Pixel):
     density: Annotated[Range, Quantity("density", "share of the light", 0, 0, 0.99, typical=0.6)] = Field(
         description="share that the fog takes"
     )
-    airlight: Annotated[Range, Quantity("airlight", "levels of 0 to 255", 200, 0, 255)] = Field(
+    airlight: Annotated[Range, Quantity("airlight", "levels of 0 to 255", 200, 0, 255, alone="value")] = Field(
         Uniform(190.0, 230.0), description="brightness of the fog itself"
     )
 
@@ -94,7 +94,7 @@ class Rain(Pixel):
 
     amount: Annotated[Range, Quantity("amount", "0 is none, 1 a cloudburst", 0, 0, 1, typical=0.6)] = Field(description="amount of rain")
     angle: Angle = Field(Uniform(-20.0, 20.0), description="slant of the streaks")
-    length: Annotated[Range, Quantity("length", "fraction of the shorter side", 0, 0, 1)] = Field(
+    length: Annotated[Range, Quantity("length", "fraction of the shorter side", 0, 0, 1, alone="value")] = Field(
         Uniform(0.1, 0.2), description="length of the nearest streaks"
     )
 
@@ -129,7 +129,7 @@ class Snow(Pixel):
     """
 
     amount: Annotated[Range, Quantity("amount", "0 is none, 1 a blizzard", 0, 0, 1, typical=0.6)] = Field(description="amount of snow")
-    size: Annotated[Range, Quantity("size", "fraction of the shorter side", 0, 0, 0.5)] = Field(
+    size: Annotated[Range, Quantity("size", "fraction of the shorter side", 0, 0, 0.5, alone="value")] = Field(
         Uniform(0.012, 0.02), description="diameter of the nearest flakes"
     )
     angle: Angle = Field(Uniform(-40.0, 40.0), description="slant of the fall")
