@@ -11,6 +11,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+try:  # an extra: several times as fast as cv2.LUT, to the same bytes
+    from stringzilla import translate
+except ImportError:
+    translate = None
+
 Array = np.ndarray[Any, Any]
 Curve = Callable[[Array], Array]
 
@@ -39,10 +44,22 @@ def look_up(image: Array, table: Array) -> Array:
         blue_green_red = np.broadcast_to(table[::-1], (3, table.shape[1]))
         rows = blue_green_red if channels == 3 else np.vstack([blue_green_red, np.arange(table.shape[1], dtype=table.dtype)])
     if image.dtype == np.uint8:
-        return cv2.LUT(image, np.ascontiguousarray(rows.T).reshape(256, 1, -1))
+        if len(rows) == 1:
+            return _translated(image, rows[0])
+        # A plane at a time is faster than cv2.LUT with a table a channel.
+        return cv2.merge([_translated(plane, row) for plane, row in zip(cv2.split(image), rows, strict=True)])
     if len(rows) == 1:
         return np.take(rows[0], image)
     return np.dstack([np.take(rows[c], image[:, :, c]) for c in range(channels)])
+
+
+def _translated(image: Array, row: Array) -> Array:
+    """Every byte through one table of 256."""
+    if translate is not None:
+        result = image.copy()
+        translate(result.data.cast("B"), np.ascontiguousarray(row).data, inplace=True)
+        return result
+    return cv2.LUT(image, np.ascontiguousarray(row))
 
 
 def evaluate(image: Array, curves: Sequence[Curve]) -> Array:

@@ -53,13 +53,9 @@ def resize(source: Array, target: Array) -> Array:
 def inverse(matrices: Array) -> Array:
     """Inverses (n, 3, 3) by the adjugate: plain products, so that no linear algebra library's last bit reaches a pixel."""
     (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(matrices, 0, -1)
-    adjugate = np.array(
-        [
-            [e * i - f * h, c * h - b * i, b * f - c * e],
-            [f * g - d * i, a * i - c * g, c * d - a * f],
-            [d * h - e * g, b * g - a * h, a * e - b * d],
-        ]
-    )
+    first = [e * i - f * h, c * h - b * i, b * f - c * e]
+    second, third = [f * g - d * i, a * i - c * g, c * d - a * f], [d * h - e * g, b * g - a * h, a * e - b * d]
+    adjugate = np.array([first, second, third])
     inverted: Array = np.moveaxis(adjugate / (a * adjugate[0, 0] + b * adjugate[1, 0] + c * adjugate[2, 0]), -1, 0)
     return inverted
 

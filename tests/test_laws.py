@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from augx import lut
 from augx.draws import Draws, draw
 from augx.errors import SourceError
 from augx.ranges import Quantity
@@ -327,6 +328,22 @@ def test_all_tone_is_one_table_rounded_once() -> None:
     # To a tenth, up to the middle, and ten times apart again: rounding in between would leave 26 levels.
     there_and_back = {"brightness": {"fixed": 0.1}, "channel_shift": {"fixed": 114.75}, "contrast": {"fixed": 10}}
     assert np.array_equal(make(load_spec({"tone": there_and_back}), ramp)[0], ramp)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 6])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_look_ups_are_the_same_with_and_without_the_fast_extra(channels: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    if rows == 3 and channels == 6:
+        return
+    image = picture(31, 47, channels)[:, 3:41]
+    tables = np.random.default_rng(0).integers(0, 256, (rows, 256), dtype=np.uint8)
+    expected = image.copy()
+    for c in range(min(channels, 6 if channels == 6 else 3)):
+        row = tables[0] if rows == 1 or channels == 1 else tables[::-1][c]
+        np.atleast_3d(expected)[:, :, c] = row[np.atleast_3d(image)[:, :, c]]
+    assert np.array_equal(lut.look_up(image, tables), expected)
+    monkeypatch.setattr(lut, "translate", None)
+    assert np.array_equal(lut.look_up(image, tables), expected)
 
 
 def test_the_order_written_is_the_order_applied() -> None:

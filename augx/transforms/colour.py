@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from augx.distributions import Fixed, Range
+from augx.lut import look_up
 from augx.ranges import Quantity
 from augx.transforms.base import Array, Params, Pixel, as_levels, chosen, register, white
 
@@ -69,14 +70,10 @@ def _hsv_by_table(image: Array, params: dict[str, Any]) -> Array:
     # cv2 makes 256 steps of the circle on the way to HSV, and reads 255 on the way back.
     turned = (levels / 256 + params["hue"] / 360) % 1 * 255
     tables = [turned, 255 * _bent(levels / 255, "saturation", params), 255 * _bent(levels / 255, "value", params)]
-    rounded = [None if np.array_equal(table, levels) else table for table in np.rint(tables).astype(np.uint8)]
-    painted = np.empty_like(image)
-    rows = max(1, 32768 // image.shape[1])  # a strip stays in the cache: twice as fast as the whole picture at once
-    for top in range(0, image.shape[0], rows):
-        channels = cv2.split(cv2.cvtColor(image[top : top + rows], cv2.COLOR_BGR2HSV_FULL))
-        looked_up = [x if table is None else cv2.LUT(x, table) for x, table in zip(channels, rounded, strict=True)]
-        cv2.cvtColor(cv2.merge(looked_up), cv2.COLOR_HSV2BGR_FULL, dst=painted[top : top + rows])
-    return painted
+    rounded = np.rint(tables).astype(np.uint8)
+    channels = cv2.split(cv2.cvtColor(image, cv2.COLOR_BGR2HSV_FULL))
+    looked_up = [x if np.array_equal(row, levels) else look_up(x, row[None]) for x, row in zip(channels, rounded, strict=True)]
+    return cv2.cvtColor(cv2.merge(looked_up), cv2.COLOR_HSV2BGR_FULL)
 
 
 @register
