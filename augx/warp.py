@@ -139,22 +139,20 @@ def _window(sampling: Sampling, image: Array, size: tuple[int, int]) -> Array | 
     """The copy, where it is a window of the picture pixel for pixel, turned by quarters or mirrored or neither; else None."""
     if not sampling.is_affine():
         return None
-    matrix = sampling.matrices[0]
-    linear = matrix[:2, :2]
-    if not (np.abs(linear).sum(axis=0) == 1).all() or not (np.abs(linear).sum(axis=1) == 1).all() or (matrix != np.rint(matrix)).any():
+    (xx, xy, xt), (yx, yy, yt), _ = sampling.matrices[0].tolist()  # plain numbers: a flip takes less time than NumPy's sums
+    turned = xx == yy == 0 and abs(xy) == abs(yx) == 1
+    if not turned and not (xy == yx == 0 and abs(xx) == abs(yy) == 1):
         return None
-    corners = np.array([(0, 0, 1), (size[0] - 1, size[1] - 1, 1)]) @ matrix[:2].T
-    (left, top), (right, bottom) = corners.min(axis=0).astype(int), corners.max(axis=0).astype(int)
-    if left < 0 or top < 0 or right >= image.shape[1] or bottom >= image.shape[0]:
+    left, right = sorted((xt, xx * (size[0] - 1) + xy * (size[1] - 1) + xt))
+    top, bottom = sorted((yt, yx * (size[0] - 1) + yy * (size[1] - 1) + yt))
+    if left < 0 or top < 0 or right >= image.shape[1] or bottom >= image.shape[0] or left % 1 or top % 1:
         return None
-    window = image[top : bottom + 1, left : right + 1]
-    if linear[0, 0] == 0:
-        window = cv2.transpose(np.ascontiguousarray(window))
-        x, y = linear[1, 0], linear[0, 1]
-    else:
-        x, y = linear[0, 0], linear[1, 1]
+    window = image[int(top) : int(bottom) + 1, int(left) : int(right) + 1]
+    if turned:
+        window = cv2.transpose(window)
+    x, y = (yx, xy) if turned else (xx, yy)
     if x > 0 and y > 0:
-        return window.copy()
+        return window if turned else window.copy()
     return cv2.flip(window, -1 if x < 0 and y < 0 else 1 if x < 0 else 0)
 
 
@@ -163,11 +161,12 @@ def _fits(sampling: Sampling, image: Array, size: tuple[int, int], frame: int) -
     height, width = image.shape[:2]
     if not sampling.is_affine() or (width + 2 * frame) * (height + 2 * frame) > _FRAMED_PIXELS:
         return False
-    corners = np.array([(0, 0, 1), (size[0] - 1, 0, 1), (0, size[1] - 1, 1), (size[0] - 1, size[1] - 1, 1)]) @ sampling.matrices[0][:2].T
-    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
-    inside = min(left, top) >= 0 and right <= width - 1 and bottom <= height - 1
-    margin = frame - 5  # what the widest interpolation reads around a point
-    return not inside and bool(min(left, top) >= -margin and right <= width - 1 + margin and bottom <= height - 1 + margin)
+    (xx, xy, xt), (yx, yy, yt), _ = sampling.matrices[0].tolist()
+    x, y = size[0] - 1, size[1] - 1
+    left, right = xt + min(0, xx * x) + min(0, xy * y), xt + max(0, xx * x) + max(0, xy * y)
+    top, bottom = yt + min(0, yx * x) + min(0, yy * y), yt + max(0, yx * x) + max(0, yy * y)
+    beyond = max(-left, -top, right - width + 1, bottom - height + 1)
+    return bool(0 < beyond <= frame - 5)  # less what the widest interpolation reads around a point
 
 
 def _resampled(image: Array, sampling: Sampling, size: tuple[int, int], flags: int, border: int, fill: tuple[float, ...]) -> Array:

@@ -82,10 +82,11 @@ class GridDistortion(Field2D):
         rows = nodes[:, left] * (1 - share)[:, None] + nodes[:, left + 1] * share[:, None]
         field = np.empty((net[1], net[0], 2), np.float32)
         top, share = _cells(cells, net[1])
-        for cell in range(cells):
-            inside = top == cell
-            weight = share[inside][:, None, None]
-            field[inside] = rows[cell] * (1 - weight) + rows[cell + 1] * weight
+        weights = share[:, None, None]
+        edges = np.searchsorted(top, range(cells + 1))
+        for cell, inside in enumerate(map(slice, edges[:-1], edges[1:])):
+            np.multiply(rows[cell + 1] - rows[cell], weights[inside], out=field[inside])
+            field[inside] += rows[cell]
         return field
 
 
