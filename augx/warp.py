@@ -98,10 +98,10 @@ class Levels:
             self._four[x, y] = cv2.cvtColor(self.reduced(x, y)[0], cv2.COLOR_BGR2BGRA)
         return self._four[x, y]
 
-    def framed(self, x: int, y: int, border: int, frame: int) -> Array:
-        """``four_channels``, or ``reduced`` where that is not wanted, with a frame of the border's pixels around it."""
+    def framed(self, x: int, y: int, border: int, frame: int, *, four: bool) -> Array:
+        """``four_channels`` or ``reduced`` with a frame of the border's pixels around it."""
         if (x, y, border) not in self._framed:
-            image = self.four_channels(x, y) if self._four else self.reduced(x, y)[0]
+            image = self.four_channels(x, y) if four else self.reduced(x, y)[0]
             self._framed[x, y, border] = cv2.copyMakeBorder(image, frame, frame, frame, frame, border)
         return self._framed[x, y, border]
 
@@ -128,9 +128,9 @@ def warp(levels: Levels, sampling: Sampling, halved: tuple[int, int], size: tupl
         return np.dstack([_resampled(part, sampling, size, flags, border, value) for part, value in parts])
     by_four = _FOUR_ARE_FASTER and canvas.interpolation == "linear" and channels == 3
     read = levels.four_channels(*halved) if by_four else image
-    frame = max(image.shape[:2]) // 2
+    frame = 3 * max(image.shape[:2]) // 4
     if _FRAMED_ARE_FASTER and canvas.border != "constant" and _fits(sampling, image, size, frame):
-        read, sampling = levels.framed(*halved, border, frame), sampling.then(stacked(1, xt=frame, yt=frame)[0])
+        read, sampling = levels.framed(*halved, border, frame, four=by_four), sampling.then(stacked(1, xt=frame, yt=frame)[0])
     warped = _resampled(read, sampling, size, flags, border, fill)
     return cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR) if by_four else warped
 

@@ -79,15 +79,14 @@ class GridDistortion(Field2D):
         nodes[[0, -1], :, 1] = 0
         # Along x on the few rows of nodes; then along y, cell by cell.
         left, share = _cells(cells, net[0])
-        rows = nodes[:, left] * (1 - share)[:, None] + nodes[:, left + 1] * share[:, None]
-        field = np.empty((net[1], net[0], 2), np.float32)
+        rows = (nodes[:, left] * (1 - share)[:, None] + nodes[:, left + 1] * share[:, None]).reshape(cells + 1, -1)
+        field = np.empty((net[1], 2 * net[0]), np.float32)
         top, share = _cells(cells, net[1])
-        weights = share[:, None, None]
         edges = np.searchsorted(top, range(cells + 1))
         for cell, inside in enumerate(map(slice, edges[:-1], edges[1:])):
-            np.multiply(rows[cell + 1] - rows[cell], weights[inside], out=field[inside])
+            np.multiply(rows[cell + 1] - rows[cell], share[inside, None], out=field[inside])
             field[inside] += rows[cell]
-        return field
+        return field.reshape(net[1], net[0], 2)
 
 
 def _cells(cells: int, points: int) -> tuple[Array, Array]:
