@@ -71,7 +71,7 @@ def draw(spec: Spec, key: str, copies: range) -> Draws:
                 each = [uniforms(spec.seed, key, f"{place}/{i}", copies)[:, 0] for i in options]
                 visit(placed(node.options, place), [on & taken for taken in _taken(node, u[:, 1:], each)])
 
-    nodes = spec.nodes()
+    nodes = spec.nodes
     visit(nodes, [np.ones(len(copies), bool)] * len(nodes))
     return found
 
@@ -86,7 +86,8 @@ def _taken(group: Group, u: Array, each: Sequence[Array]) -> list[Array]:
     assert group.count is not None
     # The options whose clocks ring first: drawn without replacement (Efraimidis and Spirakis, "Weighted random sampling with
     # a reservoir", 2006).
-    clocks = np.array([-np.log(v) / share if share > 0 else np.full_like(v, np.inf) for v, share in zip(each, group.shares, strict=True)])
+    shares = np.array(group.shares) / max(group.shares)
+    clocks = np.array([-np.log(v) / share if share > 0 else np.full_like(v, np.inf) for v, share in zip(each, shares, strict=True)])
     ranks = np.argsort(np.argsort(clocks, axis=0, kind="stable"), axis=0, kind="stable")
     return list(ranks < group.count.quantile(u[:, 0]))
 
@@ -108,7 +109,7 @@ def labels(spec: Spec, label: str, key: str, copies: range) -> list[str]:
 def relabelled(spec: Spec, label: str, draws: Draws) -> list[str]:
     """``labels`` for what has been drawn."""
     found = [label] * draws.n
-    for place, transform in leaves(spec.nodes()):
+    for place, transform in leaves(spec.nodes):
         if transform.relabel and place in draws.active:
             on = draws.active[place].tolist()
             found = [transform.relabel.get(name, name) if active else name for name, active in zip(found, on, strict=True)]

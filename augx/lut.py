@@ -19,6 +19,8 @@ except ImportError:
 Array = np.ndarray[Any, Any]
 Curve = Callable[[Array], Array]
 
+_FAR = 1e6  # so far beyond white that a power of it would leave the numbers, and infinity times nothing is none
+
 
 def tables(curves: Iterable[tuple[Array, Curve]], n: int, dtype: np.dtype[Any]) -> Array:
     """Tables of shape (n, channels, levels) for n copies; each curve comes with a mask (n,) of the copies that it is for.
@@ -28,7 +30,7 @@ def tables(curves: Iterable[tuple[Array, Curve]], n: int, dtype: np.dtype[Any]) 
     top = np.iinfo(dtype).max
     x: Array = np.broadcast_to(np.arange(top + 1, dtype=np.float64) / top, (n, 1, top + 1))
     for active, curve in curves:
-        x = np.where(active[:, None, None], curve(x), x)
+        x = np.where(active[:, None, None], np.clip(curve(x), -_FAR, _FAR), x)
     levels: Array = np.rint(np.clip(x, 0, 1) * top).astype(dtype)
     return levels
 
@@ -68,7 +70,7 @@ def evaluate(image: Array, curves: Sequence[Curve]) -> Array:
     order = [2, 1, 0] if colours.shape[2] == 3 else list(range(colours.shape[2]))
     x = colours[:, :, order].reshape(1, -1, len(order)).swapaxes(1, 2).astype(np.float64)
     for curve in curves:
-        x = curve(x)
+        x = np.clip(curve(x), -_FAR, _FAR)
     toned = image.copy()
     changed = np.clip(x[0, : len(order)].T.reshape(colours.shape)[:, :, order], 0, 1)
     if image.ndim == 2:

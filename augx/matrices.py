@@ -94,6 +94,19 @@ def onto(corners: Array, size: Array) -> Array:
     return from_unit_square @ stacked(len(size), xx=1 / width, yy=1 / height, xt=0.5 / width, yt=0.5 / height)
 
 
+def facing(samplings: Array, source: Array, canvas: Array) -> Array:
+    """Shifts (n, 3, 3) of the canvas (n, 2), to come before ``samplings``: they bring the source's centre to the canvas' where
+    that lies behind a perspective's horizon, or near it, and are the identity elsewhere.
+    """
+    centre = np.concatenate([(canvas - 1) / 2, np.ones((len(canvas), 1))], axis=1)
+    middle = np.concatenate([(source - 1) / 2, np.ones((len(source), 1))], axis=1)
+    seen = (inverse(samplings) @ middle[:, :, None])[:, :, 0]
+    depth = (samplings @ centre[:, :, None])[:, 2, 0]
+    behind = depth * seen[:, 2] < 0.05  # the depths at the two centres are each other's scale: 1 without a perspective
+    away = np.where(behind[:, None], seen[:, :2] / seen[:, 2:] - centre[:, :2], 0)
+    return stacked(len(source), xt=away[:, 0], yt=away[:, 1])
+
+
 def inside(samplings: Array, source: Array, canvas: Array) -> Array:
     """Samplings (n, 3, 3) zoomed in about the centre of the canvas (n, 2) until they read nothing beyond the source (n, 2).
 
@@ -101,6 +114,7 @@ def inside(samplings: Array, source: Array, canvas: Array) -> Array:
     edge, it is brought in that far first, so that no zoom is more than eightfold for a shift alone.
     """
     centre = np.concatenate([(canvas - 1) / 2, np.ones((len(canvas), 1))], axis=1)
+    samplings = samplings @ facing(samplings, source, canvas)
     place = (samplings @ centre[:, :, None])[:, :, 0]
     place = place[:, :2] / place[:, 2:]
     brought = np.clip(place, source / 16 - 0.5, source * 15 / 16 - 0.5) - place

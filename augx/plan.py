@@ -221,7 +221,7 @@ def _relabelled(source: Source, spec: Spec, copies: int) -> tuple[tuple[str, int
     """The other labels that copies of this source may get, and how many do."""
     own = spec.of_class(source.label)
     possible = dict.fromkeys([source.label]) if own.relabels else {}
-    for _, transform in leaves(own.nodes()) if possible else ():
+    for _, transform in leaves(own.nodes) if possible else ():
         possible |= dict.fromkeys(transform.relabel[label] for label in list(possible) if label in transform.relabel)
     if len(possible) < 2:
         return ()
@@ -234,12 +234,16 @@ def _relabelled(source: Source, spec: Spec, copies: int) -> tuple[tuple[str, int
 def _check_classes(sources: Sequence[Source], spec: Spec) -> None:
     """A class of the spec that no source has is fine (the spec may be meant for a larger set), but for a slip of the pen."""
     known = sorted({source.label for source in sources})
+    made = set()
     named = [(label, f"classes.{label}") for label in spec.classes]
     for own in {id(own): own for own in (spec, *(spec.of_class(label) for label in spec.classes))}.values():
-        named += [(label, f"relabel: {{{label}: ...}}") for _, transform in leaves(own.nodes()) for label in transform.relabel]
+        for _, transform in leaves(own.nodes):
+            named += [(label, f"relabel: {{{label}: ...}}") for label in transform.relabel]
+            made |= set(transform.relabel.values())
     for label, place in named:
-        if label not in known and nearest(label, known):
-            raise PlanError(f"the spec's {printable(place)}: no source has this label{printable(nearest(label, known))}")
+        hint = nearest(label, known, 0.8)
+        if label not in known and label not in made and hint:
+            raise PlanError(f"the spec's {printable(place)}: no source has this label{printable(hint)}")
 
 
 def folded(path: str) -> str:

@@ -21,6 +21,11 @@ from augx.sections import Group, Mix, Placed, StepBase, WhenUsed, step_model
 from augx.transforms import TRANSFORMS, Transform
 from augx.transforms.base import Node, Probability
 
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
+
 _BINS = 31
 POLICIES: dict[str, type[Policy]] = {}
 
@@ -174,7 +179,7 @@ class AugMix(Policy, name="augmix"):
         def rounded_down(transform: str, first: int, full: int) -> dict[str, Any]:
             counts = range(int(low * full / 10), math.ceil(high * full / 10))
             shares = [min(high, (n + 1) * 10 / full) - max(low, n * 10 / full) for n in counts]
-            return {transform: {"choice": [first - n for n in counts], "weights": shares}}
+            return {transform: {"choice": [first - n for n in counts], "weights": shares if high > low else [1] * len(counts)}}
 
         # The papers' shears are slopes; up to 0.3, angles are within 3 % the same.
         shears = [either_way(name, math.degrees(0.3)) for name in ("shear", "shear_y")]
@@ -194,6 +199,10 @@ def _meant(name: str) -> str:
 
 class _Chosen(Node):
     """A policy by its name, with its settings: ``rand_augment``, or ``{rand_augment: {n: 2, magnitude: 9}}``."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"enum": list(POLICIES)}, handler(schema)]}
 
     @model_validator(mode="before")
     @classmethod

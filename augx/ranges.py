@@ -93,6 +93,8 @@ class Quantity:
         found = self._parsed(value)
         if not self.whole:
             return found
+        if isinstance(found, Fixed | Choice) and any(value % 1 for value in getattr(found, "values", None) or [found.bounds()[0]]):
+            raise fault(f"expected whole numbers ({self.unit}), found {shown(value)}")
         if isinstance(found, Uniform) and math.ceil(found.low) > math.floor(found.high):
             raise fault(f"there is no whole number in {shown(value)} ({self.unit})")
         return Whole(found)  # type: ignore[arg-type]
@@ -194,7 +196,7 @@ class Quantity:
         two = {**numbers, "minItems": 2, "maxItems": 2}
         return {
             "anyOf": [
-                {"type": "number", "minimum": 0},
+                {"type": "number", "minimum": 0} if self.number == "spread" else number,
                 pair,
                 form("choice", {**numbers, "items": number}, weights=numbers),
                 form("normal", two, clip=pair),

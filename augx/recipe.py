@@ -31,11 +31,13 @@ Table = Array | tuple[lut.Curve, ...]
 class Recipe:
     """Everything decided for one copy: where each pixel is read, one table, and the pixel steps with their numbers.
 
-    ``sampling`` and ``table`` are None where nothing moves and nothing changes a level. ``mix`` holds further recipes with
-    their weights, whose pictures are blended with this one's before the pixel steps.
+    ``source`` and ``size`` are width and height before and after. ``sampling`` and ``table`` are None where nothing moves
+    and nothing changes a level. ``mix`` holds further recipes with their weights, whose pictures are blended with this one's
+    before the pixel steps.
     """
 
     sampling: Sampling | None
+    source: tuple[int, int]
     halved: tuple[int, int]
     size: tuple[int, int]
     canvas: Canvas
@@ -46,7 +48,7 @@ class Recipe:
 
 def recipes(spec: Spec, draws: Draws, sample: Sample) -> Iterator[Recipe]:
     """One recipe a copy, for a source of this size and depth. Raises ``SourceError`` where a transform can't serve its channels."""
-    nodes = spec.nodes()
+    nodes = spec.nodes
     found = _recipes(spec, nodes, draws, sample)
     for place, mix in nodes:
         if isinstance(mix, Mix):
@@ -68,17 +70,18 @@ def _mixed(base: Iterator[Recipe], spec: Spec, node: tuple[str, Mix], draws: Dra
 def _recipes(spec: Spec, nodes: Sequence[Placed], draws: Draws, sample: Sample) -> Iterator[Recipe]:
     image = sample.image.image
     channels = 1 if image.ndim == 2 else image.shape[2]
-    on = [(place, transform) for place, transform in leaves(nodes) if place in draws.params]  # no copy may have drawn it
+    every = list(leaves(nodes))
     if channels not in (1, 3, 4):
-        _refuse_colours((transform for _, transform in on), channels)
-    on = [(place, transform) for place, transform in on if channels > 1 or not transform.of_colour]
+        _refuse_colours((transform for _, transform in every if transform.p), channels)
+    # No copy may have drawn it; and to a grey picture, what is about colours is nothing.
+    on = [(place, t) for place, t in every if place in draws.params and (channels > 1 or not t.of_colour)]
     canvas = Canvas(spec.warp.border, spec.warp.border_value, spec.warp.interpolation)
     samplings = _samplings(spec, _of(Geometric, on), draws, sample.image.size)
     tables = _tables(_of(Tone, on), draws, image.dtype)
     steps = _of(Pixel, on)
     for i, ((sampling, halved, size), table) in enumerate(zip(samplings, tables, strict=True)):
         drawn = tuple((step, draws.plain[i][place]) for place, step in steps if place in draws.plain[i]) if steps else ()
-        yield Recipe(sampling, halved, size, canvas, table, drawn)
+        yield Recipe(sampling, sample.image.size, halved, size, canvas, table, drawn)
 
 
 def _of(kind: type[T], transforms: Sequence[tuple[str, Transform]]) -> list[tuple[str, T]]:
@@ -111,7 +114,11 @@ def _samplings(
     matrices = parts[0]
     for part in parts[1:]:
         matrices = part @ matrices
-    samplings = inverse(matrices)
+    with np.errstate(all="ignore"):  # what comes of it is looked at
+        samplings = inverse(matrices)
+        fault = np.abs(samplings @ matrices - IDENTITY)[:, :2, :2].max(initial=0)
+    if not fault < 1e-6 or not np.abs(samplings[:, :2, :2]).max(initial=0) < 1e5:
+        raise SourceError("the transforms under warp, one after the other, shrink or stretch it beyond what can be undone")
     if spec.warp.border == "crop_safe":
         samplings = inside(samplings, source, sizes)
     moved = np.any(samplings != IDENTITY, axis=(1, 2)) | np.any(sizes != source, axis=1)
@@ -202,23 +209,33 @@ def apply(recipe: Recipe, sample: Sample) -> Array:
         image = as_levels(sum((apply(other, sample) * np.float32(w) for w, other in recipe.mix), image * np.float32(rest)), image)
     if not recipe.steps:
         return image
+    if image.dtype.kind == "f":
+        image = np.clip(image, 0, 1)
     colours = image[:, :, :3].copy() if image.ndim == 3 and image.shape[2] == 4 else image
     for step, params in recipe.steps:
         colours = step.apply(colours, params)
     return colours if colours.shape == image.shape else np.dstack([colours, image[:, :, 3]])
 
 
-def warp_mask(recipe: Recipe, mask: Levels, border_value: float = 0) -> Array:
-    """A mask (h, w) of the source's size as it is on the copy: the same places, the nearest pixel's value, no new values.
+def warp_mask(recipe: Recipe, mask: Array, border_value: float = 0) -> Array:
+    """A mask (h, w) of the source's size, of any type, as it is on the copy: the same places, the nearest pixel's value.
 
-    Beyond the mask it is as beyond the picture; ``border_value`` is for ``border: constant``, where it counts in the
-    mask's own values. Of a mix, this is the mask of the picture that the chains are blended into.
+    Beyond the mask it is as beyond the picture; ``border_value`` is for ``border: constant``. Of a mix, this is the mask of
+    the picture that the chains are blended into. Raises ``ValueError`` for a mask of another size than the source's, or of
+    more than 65,536 values.
     """
+    if mask.shape[1::-1] != recipe.source:
+        raise ValueError("a mask of {}x{} pixels for a picture of {}x{}".format(*mask.shape[1::-1], *recipe.source))
     if recipe.sampling is None:
-        return mask.image
-    top = {"u1": 255, "u2": 65535, "f4": 1}[mask.image.dtype.str[1:]]
-    canvas = Canvas(recipe.canvas.border, (border_value * 255 / top,), "nearest")
-    return warp(mask, recipe.sampling, (0, 0), recipe.size, canvas)
+        return mask
+    # The values by their numbers, which 16 bits hold: masks come as booleans, as bytes, and as 64-bit integers.
+    values, numbers = np.unique(np.append(mask.ravel(), np.asarray([border_value], mask.dtype)), return_inverse=True)
+    if len(values) > 65536:
+        raise ValueError(f"a mask of {len(values)} different values; at most 65,536 can be told apart")
+    numbers = numbers.ravel().astype(np.uint16)
+    canvas = Canvas(recipe.canvas.border, (float(numbers[-1]) * 255 / 65535,), "nearest")
+    moved: Array = values[warp(Levels(numbers[:-1].reshape(mask.shape)), recipe.sampling, (0, 0), recipe.size, canvas)]
+    return moved
 
 
 def move_points(recipe: Recipe, points: Array) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from augx.matrices import IDENTITY, about_centre, inverse, resize, stacked
+from augx.matrices import IDENTITY, about_centre, facing, inverse, resize, stacked
 
 Array = np.ndarray[Any, Any]
 NET = 1024
@@ -34,7 +34,7 @@ class Field:
         return self.make(net), resize(np.array([self.size], float), np.array([net], float))[0]
 
 
-_FAR = 30_000.0  # further than any pixel; cv2 reads coordinates as 16-bit numbers
+_FAR = 1e6  # further than any pixel, and near enough for cv2 to count in 32nds of a pixel
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,38 +93,44 @@ class Sampling:
         return points
 
     def moved(self, points: Array) -> Array:
-        """Where points (n, 2) of the source come to lie on the canvas: the inverse of ``read``, fields and all."""
+        """Where points (n, 2) of the source come to lie on the canvas: the inverse of ``read``, fields and all.
+
+        NaN for a point that a field has folded over, so that it has no one place.
+        """
         points = _carried(points, inverse(self.matrices[0][None])[0])
         for field, matrix in zip(self.fields, self.matrices[1:], strict=True):
-            net, found = field.net(), points
-            for _ in range(50):  # found + displacement(found) = points, by iteration (Chen et al., Medical Physics 35, 2008)
-                before, found = found, points - _at(*net, found)
-                if np.abs(found - before).max(initial=0) < 1e-6:
-                    break
-            points = _carried(found, inverse(matrix[None])[0])
+            points = _carried(_undone(*field.net(), points), inverse(matrix[None])[0])
         return points
 
     def inside(self, source: tuple[int, int], canvas: tuple[int, int]) -> Sampling:
         """``matrices.inside`` for a way with fields: the zoom is found by bisection, to a thousandth."""
-        ready = Sampling(self.matrices, tuple(map(_made, self.fields)))
         limits, size = np.array(source, float), np.array([canvas], float)
-        centre = ready.read((size - 1) / 2)
+        last = facing(self.matrix[None], limits[None], size)[0]  # the canvas before the product, brought in front of the horizon
+        start = Sampling((*self.matrices[:-1], self.matrices[-1] @ last), tuple(map(_made, self.fields)))
+        centre = start.read((size - 1) / 2)
         brought = (np.clip(centre, limits / 16 - 0.5, limits * 15 / 16 - 0.5) - centre)[0]
         rim = _rim(canvas)
 
-        def zoomed(way: Sampling, share: float) -> Sampling:
+        def zoomed(share: float) -> Sampling:
             closer = about_centre(stacked(1, xx=share, yy=share), size)[0]
-            return Sampling((*way.matrices[:-1], way.matrices[-1] @ closer), way.fields).then(stacked(1, xt=brought[0], yt=brought[1])[0])
+            way = Sampling((*start.matrices[:-1], start.matrices[-1] @ closer), start.fields)
+            return way.then(stacked(1, xt=brought[0], yt=brought[1])[0])
 
         def fits(share: float) -> bool:
-            places = zoomed(ready, share).read(rim)
-            return bool((places >= -0.5).all() and (places <= limits - 0.5).all())
+            way = zoomed(share)
+            places = way.read(rim)
+            if (places < -0.5).any() or (places > limits - 0.5).any():
+                return False
+            x, y = way.maps(canvas)  # a rough field may leave the picture between the points of the rim
+            inner = (limits - 0.49).tolist()
+            return bool(x.min() >= -0.51 and y.min() >= -0.51 and x.max() <= inner[0] and y.max() <= inner[1])
 
-        low, high = 0.0, 1.0
-        while high - low > 1e-3 and not fits(high):
-            middle = (low + high) / 2
+        low, high = 1 / 4096, 1.0
+        while high > 1.001 * low and not fits(high):
+            middle = (low * high) ** 0.5
             low, high = (middle, high) if fits(middle) else (low, middle)
-        return zoomed(self, high if high == 1 else low)
+        found = zoomed(high if high == 1 else low)
+        return Sampling(found.matrices, self.fields)
 
 
 def _made(field: Field) -> Field:
@@ -171,6 +177,26 @@ def _carried(points: Array, matrix: Array) -> Array:
     carried = points @ matrix[:, :2].T + matrix[:, 2]
     places: Array = carried[:, :2] / carried[:, 2:]
     return places
+
+
+def _undone(field: Array, to_net: Array, points: Array) -> Array:
+    """The places q for which q + displacement(q) are ``points``, NaN where none is found.
+
+    By fixed-point iteration (Chen et al., "A simple fixed-point approach to invert a deformation field", Medical Physics 35,
+    2008), with shorter steps for points that it throws about.
+    """
+    found, step = points.copy(), np.ones((len(points), 1))
+    left = points - found - _at(field, to_net, found)
+    for _ in range(300):
+        if np.abs(left).max(initial=0) < 1e-6:
+            break
+        tried = found + step * left
+        rest = points - tried - _at(field, to_net, tried)
+        better = (np.square(rest).sum(axis=1) < np.square(left).sum(axis=1))[:, None]
+        found, left = np.where(better, tried, found), np.where(better, rest, left)
+        step = np.where(better, np.minimum(step * 1.2, 1), step / 2)
+    found[np.abs(left).max(axis=1, initial=0) > 0.01] = np.nan
+    return found
 
 
 def _at(field: Array, to_net: Array, points: Array) -> Array:

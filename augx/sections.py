@@ -46,7 +46,17 @@ class WhenUsed:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         self.model.model_rebuild()
-        return handler(self.model.__pydantic_core_schema__)
+        long = handler(self.model.__pydantic_core_schema__)
+        return {"anyOf": [*self._short_forms(handler.resolve_ref_schema(long)["properties"]), long]}
+
+    def _short_forms(self, properties: dict[str, Any]) -> list[JsonSchemaValue]:
+        """What may stand instead of the mapping: a transform's first range, a policy's first setting; a step's name."""
+        if issubclass(self.model, StepBase):
+            return [{"enum": [name for name in properties if name in TRANSFORMS]}]
+        quantities = self.model.quantities() if issubclass(self.model, Transform) else {}
+        first = next(iter([*quantities, *(name for name in properties if name not in ("p", "relabel")), "p"]))
+        first = first if quantities or not issubclass(self.model, Transform) else "p"
+        return [properties[first]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ class Spec(Node):
             return spec
         faults: list[InitErrorDetails] = []
         for label, changes in spec.classes.items():
+            if not changes.model_fields_set:
+                continue
             try:
                 spec._by_class[label] = cls.model_validate(_changed(value, changes))
             except ValidationError as error:
@@ -84,6 +86,7 @@ class Spec(Node):
         spec = self._by_class.get(label, self)
         return spec if spec.seed == self.seed else spec.model_copy(update={"seed": self.seed})
 
+    @cached_property
     def nodes(self) -> tuple[Placed, ...]:
         """The whole tree of what may be drawn, in the order applied, with its places; ``classes`` aside."""
         policy = self.policy.nodes() if self.policy is not None else ()
@@ -92,13 +95,14 @@ class Spec(Node):
     @cached_property
     def relabels(self) -> bool:
         """Whether a copy may get another label than its source's."""
-        return any(transform.relabel for _, transform in leaves(self.nodes()))
+        return any(transform.relabel for _, transform in leaves(self.nodes))
 
     def canonical(self) -> dict[str, Any]:
         """JSON-plain and without defaults: two specs with equal canonical forms make the same pictures."""
         plain = self.model_dump(mode="json", include={"then", "policy"}, exclude_defaults=True)
         sections = {"warp": self.warp.canonical(), "tone": self.tone.canonical(), **dict(sorted(plain.items()))}
-        by_class = {label: self._differences(self._by_class[label]) for label in sorted(self._by_class)}
+        every_class = {label: self._differences(self._by_class[label]) for label in sorted(self._by_class)}
+        by_class = {label: form for label, form in every_class.items() if form}
         output = self.output.model_dump(mode="json", exclude_defaults=True)
         return {"augx": 1, "seed": self.seed} | {k: v for k, v in (*sections.items(), ("classes", by_class), ("output", output)) if v}
 
@@ -165,7 +169,11 @@ def load_spec(source: str | Path | Mapping[str, Any] = "tutorial", overrides: It
     """
     if isinstance(source, Mapping):
         positions: dict[document.Path, document.Position] = {}
-        name, data = "spec", copy.deepcopy(dict(source))
+        name = "spec"
+        try:
+            data = copy.deepcopy(dict(source))
+        except RecursionError:
+            raise SpecError(["spec: nested too deeply"]) from None
     else:
         path = preset_or_file(source)
         name = str(path)
@@ -178,7 +186,11 @@ def load_spec(source: str | Path | Mapping[str, Any] = "tutorial", overrides: It
         data, positions = document.parse(content, name)
     origins = {_assign(data, override): f"--set {override}" for override in overrides}
     try:
-        return Spec.model_validate(_without_nulls(data))
+        spec = Spec.model_validate(_without_nulls(data))
+        _ = spec.nodes  # a policy's steps are checked as well
+        return spec
+    except RecursionError:
+        raise SpecError([f"{printable(name)}: nested too deeply"]) from None
     except ValidationError as error:
         faults = sorted(error.errors(include_url=False), key=lambda e: positions.get(nearest_position(e["loc"], positions), (0, 0)))
         raise SpecError([worded(_origin(e["loc"], origins) or name, Spec, positions, e) for e in faults]) from None
@@ -208,6 +220,8 @@ def _assign(data: Any, override: str) -> tuple[str, ...]:
         raise SpecError([f"--set {printable(override)}: write KEY=VALUE, for example warp.rotate=15"])
     value, _ = document.parse(text.encode("utf-8", "surrogateescape") or b"~", f"--set {override}")
     parts = key.split(".")
+    if len(parts) > 50:
+        raise SpecError([f"--set {printable(override[:40])}...: nested too deeply"])
     node = data
     for depth, part in enumerate(parts):
         last = depth == len(parts) - 1

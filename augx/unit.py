@@ -141,6 +141,8 @@ class Worker:
         for (copy, label, params, _), data in zip(batch, pictures, strict=False):
             folder, name = row.folder(label), row.file_name(copy, label)
             source = {"source": row.source.key, "label": label}
+            if label != row.source.label:
+                source["source_label"] = row.source.label  # whose changes to the spec it was made with
             content = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "source_sha256": sample.sha256}
             line = copy_line(file=joined(folder, name), **source, copy=copy, params=params, **content)
             files.append(_File(folder, name, data, line))

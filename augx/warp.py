@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import cv2
 import numpy as np
 
+from augx.errors import SourceError
 from augx.matrices import IDENTITY, resize, stacked
 from augx.sampling import Sampling
 
@@ -63,6 +64,9 @@ class Canvas:
 _FRAMED_ARE_FASTER = _FOUR_ARE_FASTER
 _FRAMED_PIXELS = 8_000_000
 
+REMAP_SIDE = 32_766
+"""What ``cv2.remap`` can address."""
+
 
 class Levels:
     """A picture and its box-filtered reductions by powers of two along each axis, made when first wanted.
@@ -89,7 +93,8 @@ class Levels:
         if (x, y) not in self._reduced:
             width, height = (max(1, round(side / 2**times)) for side, times in zip(self.size, (x, y), strict=True))
             matrix = resize(np.array([self.size], float), np.array([(width, height)], float))[0]
-            self._reduced[x, y] = cv2.resize(self.image, (width, height), interpolation=cv2.INTER_AREA), matrix
+            parts = [cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA) for part in by_fours(self.image)]
+            self._reduced[x, y] = parts[0] if len(parts) == 1 else np.dstack(parts), matrix
         return self._reduced[x, y]
 
     def four_channels(self, x: int, y: int) -> Array:
@@ -121,18 +126,33 @@ def warp(levels: Levels, sampling: Sampling, halved: tuple[int, int], size: tupl
     if window is not None:
         return window
     channels = 1 if image.ndim == 2 else image.shape[2]
-    fill = canvas.fill(image) if canvas.border == "constant" else (0.0,) * channels
+    fill = canvas.fill(image)[:4] if canvas.border == "constant" else (0.0,) * 4  # beyond four, all are alike
     flags, border = _INTERPOLATIONS[canvas.interpolation], _BORDERS[canvas.border]
-    if channels > 4:  # more than cv2 warps at once
-        parts = [(np.ascontiguousarray(image[:, :, i : i + 4]), fill[i : i + 4]) for i in range(0, channels, 4)]
-        return np.dstack([_resampled(part, sampling, size, flags, border, value) for part, value in parts])
+    if border == cv2.BORDER_REFLECT_101 and min(image.shape[:2]) == 1:
+        border = cv2.BORDER_REPLICATE  # the same, and OpenCV 5's cubic never returns from the other
     by_four = _FOUR_ARE_FASTER and canvas.interpolation == "linear" and channels == 3
     read = levels.four_channels(*halved) if by_four else image
     frame = 3 * max(image.shape[:2]) // 4
     if _FRAMED_ARE_FASTER and canvas.border != "constant" and _fits(sampling, image, size, frame):
         read, sampling = levels.framed(*halved, border, frame, four=by_four), sampling.then(stacked(1, xt=frame, yt=frame)[0])
-    warped = _resampled(read, sampling, size, flags, border, fill)
-    return cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR) if by_four else warped
+    parts = [_resampled(part, sampling, size, flags, border, fill) for part in by_fours(read)]
+    warped = parts[0] if len(parts) == 1 else np.dstack(parts)
+    return _inside_white(cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR) if by_four else warped)
+
+
+def by_fours(image: Array) -> list[Array]:
+    """The picture in parts of one, three or four channels: cv2 takes no more, and of two makes less exact ones."""
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    if channels in (1, 3, 4):
+        return [image]
+    parts = np.array_split(np.arange(channels), -(-channels // 4))
+    singly = [part for pair in parts for part in (pair[:1], pair[1:]) if len(pair) == 2]
+    return [np.ascontiguousarray(image[:, :, part]) for part in (*(p for p in parts if len(p) != 2), *singly)]
+
+
+def _inside_white(image: Array) -> Array:
+    """A float picture without what cubic and lanczos overshoot."""
+    return np.clip(image, 0, 1, out=image) if image.dtype.kind == "f" else image
 
 
 def _window(sampling: Sampling, image: Array, size: tuple[int, int]) -> Array | None:
@@ -176,4 +196,6 @@ def _resampled(image: Array, sampling: Sampling, size: tuple[int, int], flags: i
         return cv2.warpAffine(image, sampling.matrices[0][:2], size, flags=flags | cv2.WARP_INVERSE_MAP, **how)
     if not sampling.fields and not sampling.sees_the_horizon(size):
         return cv2.warpPerspective(image, sampling.matrices[0], size, flags=flags | cv2.WARP_INVERSE_MAP, **how)
+    if max(*size, *image.shape[:2]) > REMAP_SIDE:
+        raise SourceError(f"a displacement field or a steep perspective needs sides of at most {REMAP_SIDE} pixels, before and after")
     return cv2.remap(image, *sampling.maps(size), flags, **how)

@@ -49,12 +49,12 @@ def nearest_position(loc: Location, positions: Mapping[Location, tuple[int, int]
     return next((loc[:n] for n in range(len(loc), 0, -1) if loc[:n] in positions), ())
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """A hint at the known word that is most like this one, whatever its case and its dashes, if any is."""
     import difflib
 
     plain = {_plain(name): name for name in known}
-    close = difflib.get_close_matches(_plain(word), list(plain), 1)
+    close = difflib.get_close_matches(_plain(word), list(plain), 1, likeness)
     return f" (did you mean {plain[close[0]]}?)" if close else ""
 
 

@@ -20,7 +20,7 @@ def test_it_has_every_transform_and_policy_once() -> None:
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_its_examples_are_specs_and_its_settings_all_there_are(entry) -> None:  # type: ignore[no-untyped-def]
     spec = load_spec(document.parse(entry.example.encode(), "example")[0])
-    assert [place.rpartition(".")[2] for place, _ in spec.nodes()] == [entry.name]
+    assert [place.rpartition(".")[2] for place, _ in spec.nodes] == [entry.name]
     model = {**TRANSFORMS, **POLICIES}[entry.name]
     assert {setting.name for setting in entry.settings} | {"p", "relabel"} >= set(model.model_fields)
     assert entry.summary and all(setting.meaning for setting in entry.settings)

@@ -50,6 +50,11 @@ def test_some_of_a_range_and_with_p() -> None:
     assert abs(lengths[0] / 12_000 - 0.2) < 0.02 and all(abs(lengths[n] / 12_000 - 0.8 / 3) < 0.02 for n in (1, 2, 3))
 
 
+def test_some_of_never_takes_what_weighs_nothing() -> None:
+    spec = load_spec({"then": [{"some_of": FOUR[:2], "count": 1, "weights": [0, 1e-310]}]})
+    assert set(chosen(spec, 50)) == {("noise",)}
+
+
 def test_some_of_weighs_its_options() -> None:
     spec = load_spec({"then": [{"some_of": FOUR, "count": 1, "weights": [0, 1, 3, 4]}]})
     counts = Counter(chosen(spec, 12_000))
@@ -76,7 +81,7 @@ def test_groups_nest_in_every_section() -> None:
     )
     places = set(draw(spec, "k", range(300)).params)
     assert {"warp.steps.one_of.elastic", "warp.steps.one_of.some_of.perspective", "tone.steps.some_of.gamma"} <= places
-    assert [place for place, _ in leaves(spec.nodes())][:4] == [
+    assert [place for place, _ in leaves(spec.nodes)][:4] == [
         "warp.rotate",
         "warp.steps.one_of.elastic",
         "warp.steps.one_of.some_of.shear",
@@ -123,6 +128,12 @@ def test_a_transform_may_come_twice_in_steps() -> None:
         ({"classes": {"a": {"warp": {"rotate": 500}}}}, "classes.a.warp.rotate"),
         ({"classes": {"a": {"output": {}}}}, "classes.a.output: unknown key"),
         ({"warp": {"flip_h": {"p": 0.5, "relabel": {"left": "../right"}}}}, "a label is the name of one folder"),
+        ({"warp": {"flip_h": {"relabel": {"left": "run.json"}}}}, "a label is the name of one folder"),
+        ({"warp": {"flip_h": {"relabel": {"left": "x" * 300}}}}, "a label is the name of one folder"),
+        ({"warp": {"flip_h": {"relabel": {"left": "a\ud800"}}}}, "a label is the name of one folder"),
+        ({"warp": {"flip_h": {"relabel": {"left": "a\nb"}}}}, "a label is the name of one folder"),
+        ({"warp": {"crop": {"range": 0.5, "size": [3, 3]}}}, "either a fraction (range) or a size in pixels"),
+        ({"then": [{"some_of": FOUR, "count": 1.5}]}, "expected whole numbers"),
         ({"tone": {"posterize": {"choice": [0, 4]}}}, "values must lie in [1, 8]"),
         ({"tone": {"posterize": [4.2, 4.8]}}, "there is no whole number in [4.2, 4.8]"),
         ({"warp": {"rotate": {"truncated_normal": [0, 0]}}}, "must lie above 0"),
@@ -245,7 +256,7 @@ def magnitudes(step: object, size: float) -> tuple[str, list[float]]:
 
 
 def group(spec: Spec) -> Group:
-    ((_, node),) = spec.nodes()
+    ((_, node),) = spec.nodes
     assert isinstance(node, Group)
     return node
 
@@ -364,6 +375,11 @@ def test_augmix_draws_levels_as_published() -> None:
     assert (min(drawn["solarize"]), max(drawn["solarize"])) == (180, 254)
     assert set(drawn["posterize"]) == {3, 4} and abs(np.mean(np.array(drawn["posterize"]) == 3) - 0.5 / 2.9) < 0.03
     assert np.abs(drawn["shift_x"]).max() <= 0.1
+
+
+@pytest.mark.parametrize("severity", [0.1, 0.2, 2.5, 10])
+def test_augmix_of_any_severity_draws(severity: float) -> None:
+    assert len(draw(load_spec({"policy": {"augmix": {"severity": severity}}}), "k", range(50)).plain) == 50
 
 
 def test_augmix_blends_its_chains() -> None:
@@ -485,7 +501,7 @@ def test_a_spec_survives(how: str) -> None:
 def test_a_policy_may_be_taken_from_a_class() -> None:
     spec = load_spec({"policy": "trivial_augment", "classes": {"a": {"policy": "none"}, "b": {"policy": {"rand_augment": {"n": 1}}}}})
     assert spec.of_class("a").policy is None
-    assert spec.of_class("b").nodes()[0][0] == "policy.rand_augment"
+    assert spec.of_class("b").nodes[0][0] == "policy.rand_augment"
 
 
 def test_a_flip_turns_left_into_right(turns: Path, tmp_path: Path) -> None:
@@ -498,6 +514,7 @@ def test_a_flip_turns_left_into_right(turns: Path, tmp_path: Path) -> None:
     for line in lines:
         source = line["source"].split("/")[0]
         flipped = "warp.flip_h" in line["params"] and source != "stop"
+        assert line.get("source_label") == (source if flipped else None)
         assert line["label"] == ({"left": "right", "right": "left"}[source] if flipped else source)
         assert line["file"].startswith(line["label"] + "/") and (f"_from_{source}_" in line["file"]) == flipped
         assert ("/night/" in line["file"]) == ("/night/" in line["source"])
@@ -542,6 +559,7 @@ def test_a_clash_after_relabelling_is_refused(tmp_path: Path) -> None:
 def test_a_slip_in_a_class_name_is_noticed(turns: Path) -> None:
     with pytest.raises(PlanError, match=r"classes.lefft: no source has this label \(did you mean left\?\)"):
         plan_copies(class_tree(turns), load_spec({"classes": {"lefft": {"warp": {"flip_h": 0}}}}), copies=2)
+    plan_copies(class_tree(turns), load_spec({"classes": {"slight": {"warp": {"flip_h": 0}}}}), copies=2)
     plan_copies(class_tree(turns), load_spec({"classes": {"elsewhere": {"warp": {"flip_h": 0}}}}), copies=2)
 
 

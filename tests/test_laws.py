@@ -314,6 +314,58 @@ def test_a_channel_is_warped_as_if_it_were_alone(interpolation: str, dtype: type
         assert equal([copy[:, :, channel] for copy in together], make(spec, np.ascontiguousarray(image[:, :, channel])))
 
 
+@pytest.mark.parametrize("interpolation", ["linear", "cubic", "lanczos"])
+@pytest.mark.parametrize("border", ["nearest", "constant", "reflect", "reflect101", "wrap", "crop_safe"])
+@pytest.mark.parametrize("size", [(1, 9), (9, 1), (1, 1), (2, 3)], ids=str)
+def test_the_smallest_pictures_with_every_border(size: tuple[int, int], border: str, interpolation: str) -> None:
+    geometry = {"rotate": 30, "perspective": 0.3, "elastic": 0.02}
+    for chosen in ({"rotate": 30}, {"rotate": 30, "perspective": 0.3}, geometry):
+        spec = load_spec({"warp": {**chosen, "border": border, "interpolation": interpolation}})
+        assert all(copy.shape == (*size, 3) for copy in make(spec, picture(*size)))
+
+
+@pytest.mark.parametrize("interpolation", ["cubic", "lanczos"])
+def test_float_pictures_stay_between_black_and_white(interpolation: str) -> None:
+    image = np.random.default_rng(0).choice(np.array([0, 1], np.float32), (30, 40, 3))
+    for border in ("nearest", "wrap"):
+        for copy in make(load_spec({"warp": {"rotate": 30, "interpolation": interpolation, "border": border}}), image):
+            assert copy.min() >= 0 and copy.max() <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_many_channels_shrink_as_one_does(dtype: type) -> None:
+    image = picture(60, 80, 6, dtype)
+    spec = load_spec({"warp": {"zoom": {"fixed": 0.3}}, "output": {"size": [20, 15]}})
+    (copy,) = make(spec, image, range(1))
+    for channel in range(6):
+        (alone,) = make(spec, np.ascontiguousarray(image[:, :, channel]), range(1))
+        assert np.array_equal(copy[:, :, channel], alone)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_the_steepest_tones_stay_numbers(dtype: type) -> None:
+    steep = [{"brightness": {"fixed": 10}}, {"gamma": {"fixed": 20}}, {"gamma": {"fixed": 20}}, {"contrast": {"fixed": 0}}]
+    (copy,) = make(load_spec({"tone": {"steps": steep}}), picture(dtype=dtype), range(1))
+    assert len(np.unique(copy)) == 1 and np.isfinite(copy).all()
+
+
+def test_a_warp_that_can_not_be_undone_is_refused() -> None:
+    for steps in (
+        [{"zoom": {"fixed": 20}}] * 200,
+        [{"zoom": {"fixed": 0.05}}] * 200,
+        [{"shear": {"fixed": 80}}, {"shear_y": {"fixed": 80}}] * 9,
+    ):
+        with pytest.raises(SourceError, match="beyond what can be undone"):
+            make(load_spec({"warp": {"steps": steps}}), picture())
+
+
+def test_what_is_refused_does_not_hang_on_the_draw() -> None:
+    image = picture(channels=6)
+    with pytest.raises(SourceError, match="hsv is about red"):
+        make(load_spec({"then": [{"one_of": [{"hsv": 5}, {"noise": 3}], "weights": [0, 1]}]}), image, range(1))
+    make(load_spec({"then": [{"hsv": {"hue": 5, "p": 0}}]}), image)
+
+
 def test_there_and_back_again_loses_nothing() -> None:
     """What two resamples would blur and crop, one leaves alone: a shift out of the picture and back, with more between."""
     image = picture()

@@ -88,23 +88,40 @@ def test_moving_a_point_undoes_reading_it(seed: int, x: float, y: float) -> None
     assert np.allclose(recipe.sampling.read(there), [[x, y]], atol=1e-4)
 
 
+@pytest.mark.parametrize("field", [{"grid_distortion": {"fixed": 0.45}}, {"elastic": {"fixed": 0.1}}], ids=["steep", "folded"])
+def test_a_moved_point_is_right_or_none(field: dict[str, object]) -> None:
+    points = np.random.default_rng(0).uniform(0, (599, 399), (300, 2))
+    ((recipe, _),) = made(load_spec({"warp": field}), np.zeros((400, 600), np.uint8), range(1))
+    assert recipe.sampling is not None
+    moved = move_points(recipe, points)
+    found = np.isfinite(moved).all(axis=1)
+    assert np.abs(recipe.sampling.read(moved[found]) - points[found]).max() < 0.02
+    assert found.mean() > (0.99 if "grid_distortion" in field else 0.3)
+
+
+def test_masks_are_as_large_as_the_picture() -> None:
+    ((recipe, _),) = made(load_spec({"warp": {"rotate": {"fixed": 10}}}), picture(8, 9), range(1))
+    with pytest.raises(ValueError, match="a mask of 5x5 pixels for a picture of 9x8"):
+        warp_mask(recipe, np.zeros((5, 5), np.uint8))
+
+
 @pytest.mark.parametrize("name", GEOMETRIC)
 @pytest.mark.parametrize("border", [*BORDERS, "crop_safe"])
 def test_masks_move_as_pictures_do_and_keep_their_values(name: str, border: str) -> None:
     mask = cv2.resize(picture(6, 8, channels=1), (160, 120), interpolation=cv2.INTER_NEAREST)
     spec = load_spec({"warp": {name: MILD.get(name, 1), "border": border, "interpolation": "nearest"}})
     for recipe, copy in made(spec, mask):
-        moved = warp_mask(recipe, Levels(mask))
+        moved = warp_mask(recipe, mask)
         assert np.array_equal(moved, copy)
         assert set(np.unique(moved)) <= {0, *np.unique(mask)}
 
 
 def test_a_mask_beyond_the_picture_has_the_value_asked_for() -> None:
     spec = load_spec({"warp": {"shift_x": {"fixed": 0.5}, "border": "constant"}})
-    for dtype in (np.uint8, np.uint16, np.float32):
+    for dtype in (bool, np.uint8, np.uint16, np.int32, np.int64, np.float32):
         ((recipe, _),) = made(spec, picture(8, 8), range(1))
-        moved = warp_mask(recipe, Levels(np.ones((8, 8), dtype)), border_value=200)
-        assert moved.dtype == dtype and (moved[:, :4] == 200).all() and (moved[:, 4:] == 1).all()
+        moved = warp_mask(recipe, np.ones((8, 8), dtype), border_value=200)
+        assert moved.dtype == dtype and (moved[:, :4] == np.array(200, dtype)).all() and (moved[:, 4:] == 1).all()
 
 
 @pytest.mark.parametrize("name", [*GEOMETRIC, "all"])
@@ -118,6 +135,26 @@ def test_crop_safe_reads_nothing_beyond_the_picture(name: str, size: tuple[int, 
         x, y = recipe.sampling.maps(recipe.size)
         assert x.min() >= -0.52 and x.max() <= size[1] - 0.48
         assert y.min() >= -0.52 and y.max() <= size[0] - 0.48
+
+
+@pytest.mark.parametrize(
+    "warp",
+    [
+        {"perspective": {"fixed": 0.6}, "shift_x": {"fixed": 1}, "shift_y": {"fixed": 1}},
+        {"perspective": {"fixed": 0.6}, "zoom": {"fixed": 0.05}, "shift_x": 1, "shift_y": 1},
+        {"perspective": {"fixed": 0.6}, "rotate": 360, "zoom": [0.5, 1], "shift_x": 1, "shift_y": 1},
+        {"perspective": {"fixed": 0.6}, "zoom": {"fixed": 0.05}, "elastic": 0.02},
+        {"elastic": {"displacement": {"fixed": 0.1}, "sigma": 0.02}},
+    ],
+    ids=["the centre behind the horizon", "far behind it", "turned as well", "with a field", "a rough field"],
+)
+def test_crop_safe_holds_at_the_ends_of_the_ranges(warp: dict[str, object]) -> None:
+    image = np.dstack([np.arange(64 * 48, dtype=np.uint16).reshape(48, 64) * 21] * 3)
+    for recipe, copy in made(load_spec({"warp": {**warp, "border": "crop_safe"}}), image, range(60)):
+        assert recipe.sampling is not None
+        x, y = recipe.sampling.maps(recipe.size)
+        assert x.min() >= -0.52 and x.max() <= 63.52 and y.min() >= -0.52 and y.max() <= 47.52
+        assert len(np.unique(copy)) > 1
 
 
 @pytest.mark.parametrize(

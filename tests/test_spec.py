@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from augx import AugxError, SpecError, document, load_spec
+from augx.catalogue import catalogue
 from augx.draws import draw
 from augx.ranges import Quantity
 from augx.spec import PRESETS, Spec
@@ -311,6 +313,42 @@ def test_json_schema_has_every_transform() -> None:
     for name, cls in TRANSFORMS.items():
         assert f'"{name}"' in schema and cls.__doc__ and json.dumps(cls.__doc__.splitlines()[0])[1:-1] in schema
     assert json.loads(schema)["additionalProperties"] is False
+
+
+SPELLINGS = [
+    {"warp": {"rotate": 30, "flip_h": 0.5, "crop": {"size": [20, 20]}}, "then": [{"noise": 3}, "equalize", {"jpeg": 30}]},
+    {"warp": {"steps": [{"one_of": [{"elastic": 0.03}, {"all_of": []}], "p": 0.5, "weights": [1, 2]}]}},
+    {"then": [{"some_of": [{"blur": 1}, {"erase": {"area": 0.1, "fill": "mean"}}], "count": 1}]},
+    {"policy": "augmix", "classes": {"a": {"warp": {"flip_h": 0}, "policy": None}}},
+    {"policy": {"auto_augment": "svhn"}, "tone": {"posterize": {"choice": [3, 4]}, "gamma": {"truncated_normal": [1, 0.1]}}},
+    *({preset.stem: preset} for preset in sorted(PRESETS.glob("*.yaml"))),
+    *({entry.name: entry.example} for entry in catalogue()),
+]
+MISSPELT = [
+    {"warp": {"rotat": 30}},
+    {"warp": {"rotate": {"range": [-500, 0]}}},
+    {"then": [{"rotate": 3}]},
+    {"then": [{"one_of": {"blur": 1}}]},
+    {"policy": "auto"},
+    {"policy": {"rand_augment": {"magnitude": 31}}},
+    {"tone": {"posterize": 9}},
+]
+
+
+@pytest.mark.parametrize("spec", [*SPELLINGS, *MISSPELT], ids=lambda spec: str(spec)[:60])
+def test_the_json_schema_takes_what_is_a_spec(spec: dict[str, object]) -> None:
+    value = next(iter(spec.values()))
+    if isinstance(value, str) and ":" in value:
+        data = document.parse(value.encode(), "example")[0]
+    else:
+        data = document.parse(value.read_bytes(), "preset")[0] if isinstance(value, Path) else spec
+    validator = jsonschema.Draft202012Validator(Spec.model_json_schema())
+    assert validator.is_valid(data) == (spec not in MISSPELT)
+    if spec in MISSPELT:
+        with pytest.raises(SpecError):
+            load_spec(data)
+    else:
+        load_spec(data)
 
 
 @pytest.mark.parametrize("name", ["tutoral", "nope"])

@@ -22,7 +22,12 @@ Probability = Annotated[float, Field(strict=True, ge=0, le=1)]
 
 
 def _one_folder(label: str) -> str:
-    if label in ("", ".", "..") or "/" in label or "\0" in label:
+    try:
+        size = len(label.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        size = 0
+    plain = 0 < size <= 255 and label.isprintable() and "/" not in label and not label.startswith(".")
+    if not plain or label in ("manifest.jsonl", "run.json"):
         raise fault(f"a label is the name of one folder, found {shown(label)}")
     return label
 

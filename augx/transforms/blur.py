@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import cv2
@@ -125,14 +126,26 @@ class Defocus(Pixel):
         return _filtered(image, _disk(params["radius"]))
 
 
-def _plain_median(plane: Array, size: int) -> Array:
-    """The median of any depth: every window sorted as far as its middle, a few rows at a time."""
-    radius, (height, width) = size // 2, plane.shape
-    padded = cv2.copyMakeBorder(plane, radius, radius, radius, radius, cv2.BORDER_REPLICATE)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size))
-    rows = max(1, 2**22 // (width * size**2))
-    strips = (windows[y : y + rows].reshape(-1, width, size**2) for y in range(0, height, rows))
-    return np.vstack([np.partition(strip, size**2 // 2, axis=-1)[..., size**2 // 2] for strip in strips])
+def _deep_median(plane: Array, size: int) -> Array:
+    """The median of 16 bits by those of 8: it goes through any rising function, so first through the upper byte.
+
+    Then, for each upper byte that came out, through the lower byte with all levels below it at black and all above at white.
+    """
+    upper = cv2.medianBlur((plane >> 8).astype(np.uint8), size)
+    median = np.empty_like(plane)
+    for byte in np.unique(upper).tolist():
+        there = upper == byte
+        rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+        window = tuple(slice(max(found[0] - size, 0), found[-1] + size + 1) for found in (rows, columns))
+        lower = np.clip(plane[window].astype(np.int32) - 256 * byte, 0, 255).astype(np.uint8)
+        median[window][there[window]] = 256 * byte + cv2.medianBlur(lower, size)[there[window]].astype(np.uint16)
+    return median
+
+
+def _real_median(plane: Array, size: int) -> Array:
+    """The median of float32 to the 65,535th part of white."""
+    levels = np.rint(np.clip(plane, 0, 1) * np.float32(65535)).astype(np.uint16)
+    return _deep_median(levels, size).astype(np.float32) / np.float32(65535)
 
 
 @register
@@ -148,7 +161,9 @@ class Median(Pixel):
         if size == 1:
             return image
         # cv2 knows larger squares of uint8 alone, and pictures of 1, 3 or 4 channels.
-        median = cv2.medianBlur if image.dtype == np.uint8 or size <= 5 else _plain_median
+        median: Callable[[Array, int], Array] = cv2.medianBlur
+        if size > 5 and image.dtype != np.uint8:
+            median = _deep_median if image.dtype == np.uint16 else _real_median
         if image.ndim == 2 or (median is cv2.medianBlur and image.shape[2] == 3):
             return median(image, size)
         return np.dstack([median(np.ascontiguousarray(image[:, :, i]), size) for i in range(image.shape[2])])

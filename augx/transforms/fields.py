@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from augx.distributions import Fixed, Range
+from augx.distributions import Fixed, Range, Whole
 from augx.randomness import words
 from augx.ranges import Quantity
 from augx.transforms.base import Array, Field2D, Params, noise_seed, register
@@ -66,7 +66,7 @@ class GridDistortion(Field2D):
         description="how far a node moves at most"
     )
     cells: Annotated[Range, Quantity("cells", "cells along each side", 5, 1, 50, whole=True, alone="value")] = Field(
-        Fixed(5), description="fineness of the grid"
+        Whole(Fixed(5.0)), description="fineness of the grid"
     )
 
     def draw(self, u: Array) -> Params:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from augx.distributions import Fixed, LogUniform, Range
 from augx.matrices import about_centre, cos_sin, onto, resize, stacked
-from augx.ranges import Quantity
+from augx.ranges import Quantity, fault
 from augx.transforms.base import Array, Geometric, Params, Side, chosen, register
 
 
@@ -99,6 +99,9 @@ class ScaleY(Geometric):
         return about_centre(stacked(len(size), yy=params["factor"]), size)
 
 
+_CORNERS = [f"{corner}_{axis}" for corner in ("top_left", "top_right", "bottom_right", "bottom_left") for axis in "xy"]
+
+
 @register
 class Perspective(Geometric):
     """Look at the picture from aside: each corner moves inwards by a share of its own.
@@ -111,11 +114,10 @@ class Perspective(Geometric):
     )
 
     def draw(self, u: Array) -> Params:
-        corners = (f"{corner}_{axis}" for corner in ("top_left", "top_right", "bottom_right", "bottom_left") for axis in "xy")
-        return {**super().draw(u), **{name: np.round(u[:, 1 + i], 6) for i, name in enumerate(corners)}}
+        return {**super().draw(u), **{name: np.round(u[:, 1 + i], 6) for i, name in enumerate(_CORNERS)}}
 
     def matrices(self, params: Params, size: Array) -> Array:
-        shares = np.stack([column for name, column in params.items() if name != "distortion"], axis=1).reshape(-1, 4, 2)
+        shares = np.stack([params[name] for name in _CORNERS], axis=1).reshape(-1, 4, 2)
         corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
         inwards = (1 - 2 * corners) * shares * params["distortion"][:, None, None] / 2
         return onto((corners + inwards) * size[:, None] - 0.5, size)
@@ -132,6 +134,12 @@ class Crop(Geometric):
         Fixed(1.0), description="side of the window"
     )
     size: tuple[Side, Side] | None = Field(None, description="[width, height] of the window in pixels, instead of a fraction")
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Crop:
+        if self.size is not None and self.range != Fixed(1.0):
+            raise fault("a crop has either a fraction (range) or a size in pixels, not both")
+        return self
 
     def draw(self, u: Array) -> Params:
         return {**super().draw(u), "x": np.round(u[:, 1], 6), "y": np.round(u[:, 2], 6)}
