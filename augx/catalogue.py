@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -18,18 +19,35 @@ SECTIONS = {
     "warp": "geometry: all of it is one resample",
     "tone": "levels: all of it is one table",
     "then": "pixel steps, in the order written",
-    "policy": "published policies: their geometry and tone join warp and tone",
+    "policy": "published policies: their geometry and tone come after the spec's own and join them, their pixel steps before then",
 }
+
+
+WORDS = {
+    "one_of": "Pick one of several steps, in proportion to their weights: one_of: [{blur: 2}, {noise: 12}], weights: [1, 2], p: 0.5",
+    "some_of": "Pick some of several steps, a count of them: some_of: [{fog: 0.5}, {rain: 0.6}, {jpeg: 30}], count: [0, 2]",
+    "all_of": "Take several steps together, as one option of one_of: one_of: [{all_of: [{fog: 0.5}, {blur: 2}]}, {rain: 0.6}]",
+    "steps": "Choices and repeats under warp or tone, a list like that of then: warp: {steps: [{one_of: [{elastic: 0.03}, {shear: 15}]}]}",
+    "border": "What lies outside: warp: {border: nearest}, or constant (with border_value), reflect, reflect101, wrap, crop_safe",
+    "interpolation": "How pixels are read between pixels: warp: {interpolation: linear}, or nearest, cubic, lanczos",
+    "relabel": "Classes that a transform turns into others: warp: {flip_h: {p: 0.5, relabel: {left: right, right: left}}}",
+    "classes": "What is different for single classes: classes: {digits: {warp: {flip_h: 0}, policy: none}}",
+}
+"""What a spec may say besides transforms, for those who look it up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key of a transform: what it means, what it may be, and what it is if left out (None: it must be given)."""
+    """One key of a transform: what it means, what it may be, and what it is if left out (None: it must be given).
+
+    ``number`` says what a number means that stands alone, where that is not the number itself.
+    """
 
     name: str
     meaning: str
     allowed: str
     default: str | None
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +56,7 @@ class Entry:
 
     name: str
     section: str
+    family: str
     summary: str
     details: str
     settings: tuple[Setting, ...]
@@ -68,18 +87,26 @@ def catalogue() -> Iterator[Entry]:
                 yield _entry(name, section, model)
 
 
+def _family(model: type[Node]) -> str:
+    """What the families of transforms are called: the first words of their files."""
+    module = sys.modules[model.__module__]
+    return "published policies" if module.__name__.endswith("policies") else (module.__doc__ or "").partition(":")[0].lower()
+
+
 def as_markdown() -> str:
     """The catalogue as a page of the documentation."""
-    parts = [_INTRODUCTION]
-    for section, meaning in SECTIONS.items():
-        parts.append(f"## {section}\n\n{meaning[0].upper()}{meaning[1:]}.\n\n| | what it does | settings |\n|---|---|---|")
-        for entry in catalogue():
-            if entry.section == section:
-                settings = "<br>".join(f"`{s.name}`: {_described(s).replace('|', '/')}" for s in entry.settings)
-                parts[-1] += f"\n| `{entry.name}` | {_plain(entry.summary)} | {settings or 'only `p`'} |"
-        sources = [f"- `{e.name}`: {_plain(e.details)}" for e in catalogue() if e.section == section and e.details]
-        parts.append("\n".join(sources))
-    return "\n\n".join(part for part in parts if part) + "\n"
+    lines = [_INTRODUCTION]
+    section = family = ""
+    for entry in catalogue():
+        if entry.section != section:
+            section = entry.section
+            lines.append(f"## {section} ({SECTIONS[section]})")
+        if entry.family != family and section != "policy":
+            lines.append(f"### {entry.family[0].upper()}{entry.family[1:]}")
+        family = entry.family
+        lines.append(f"**`{entry.name}`** {_plain(entry.summary)} {_plain(entry.details)}".strip())
+        lines.append("\n".join([*(f"- `{s.name}`: {_described(s)}" for s in entry.settings), f"- Example: `{entry.example}`"]))
+    return "\n\n".join(lines) + "\n"
 
 
 _INTRODUCTION = """# Transforms
@@ -87,13 +114,16 @@ _INTRODUCTION = """# Transforms
 This page is what `augx transforms --markdown` prints; `augx transforms NAME` says the same of one of them.
 
 Every transform takes `p`, the probability that a copy gets it (1 if left out), and `relabel`, the classes that it turns
-into others. The first setting is the one that a short form gives: `blur: 2` is `blur: {sigma: 2}`. A single number spreads
-about the value that changes nothing, or from it where nothing lies beyond; `[low, high]` is uniform."""
+into others. The first setting is the one that a short form gives: `blur: 2` is `blur: {sigma: 2}`. Wherever a number can
+stand, so can `[low, high]`, `{choice: [...]}`, `{normal: [mean, sd], clip: [low, high]}` (what lies outside is moved to the
+ends), `{truncated_normal: [mean, sd], within: [low, high]}` (only what lies inside is drawn), `{log_uniform: [low, high]}` and
+`{fixed: value}`; policies' settings are plain numbers. What a number means that stands alone is said with each setting: a
+spread about the value that changes nothing, a range from there to the number, or, where nothing is said, just the number."""
 
 
 def _described(setting: Setting) -> str:
     default = f"default {setting.default}" if setting.default else ""
-    limits = ", ".join(filter(None, (setting.allowed, default)))
+    limits = ", ".join(filter(None, (setting.allowed, setting.number, default)))
     if not limits:
         return setting.meaning
     return f"{setting.meaning[:-1]}; {limits})" if setting.meaning.endswith(")") else f"{setting.meaning} ({limits})"
@@ -110,7 +140,7 @@ def _entry(name: str, section: str, model: type[Node]) -> Entry:
     own = [field for field in model.model_fields if field not in ("p", "relabel")]
     own = [*quantities, *(field for field in own if field not in quantities)]
     settings = tuple(_setting(model, field, quantities.get(field)) for field in own)
-    return Entry(name, section, summary, details.strip(), settings, _example(name, section, quantities))
+    return Entry(name, section, _family(model), summary, details.strip(), settings, _example(name, section, quantities))
 
 
 def _setting(model: type[Node], name: str, quantity: Quantity | None) -> Setting:
@@ -120,9 +150,20 @@ def _setting(model: type[Node], name: str, quantity: Quantity | None) -> Setting
     meaning = field.description or ""
     if quantity is not None:
         whole = "whole numbers " if quantity.whole else ""
-        meaning = quantity.unit if meaning in quantity.unit else f"{meaning} ({quantity.unit})"
-        return Setting(name, meaning, f"{whole}{quantity.low:g} to {quantity.high:g}", _yaml(spelled, field))
+        if meaning in quantity.unit or quantity.unit in meaning:
+            meaning = max(meaning, quantity.unit, key=len)
+        else:
+            meaning = f"{meaning} ({quantity.unit})"
+        return Setting(name, meaning, f"{whole}{quantity.low:g} to {quantity.high:g}", _yaml(spelled, field), _number(quantity))
     return Setting(name, meaning, _allowed(field), _yaml(spelled, field))
+
+
+def _number(quantity: Quantity) -> str:
+    example = quantity.example()
+    if quantity.number == "value" or quantity.typical is None:
+        return ""
+    low, high = quantity.parse(example).bounds()
+    return f"{example:g} means [{low:g}, {high:g}]"
 
 
 def _allowed(field: Any) -> str:

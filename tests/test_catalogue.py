@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
 from augx import document, load_spec
@@ -32,6 +35,26 @@ def test_the_command_explains_one(augx: Run, name: str) -> None:
     entry = next(entry for entry in ENTRIES if entry.name == name)
     assert done.returncode == 0 and done.stdout.decode() == entry.as_text() + "\n"
     assert entry.example in entry.as_text() and all(setting.name in entry.as_text() for setting in entry.settings)
+
+
+def test_it_says_what_a_lone_number_means(augx: Run) -> None:
+    settings = {entry.name: entry.settings[0].number for entry in ENTRIES if entry.settings}
+    assert settings["rotate"] == "30 means [-30, 30]" and settings["brightness"] == "0.3 means [0.7, 1.3]"
+    assert settings["crop"] == "0.8 means [0.8, 1]" and settings["blur"] == "2 means [0, 2]" and settings["clahe"] == "4 means [1, 4]"
+    for entry in ENTRIES:
+        for setting in entry.settings:
+            if setting.number:
+                number, means = re.fullmatch(r"(.*) means (.*)", setting.number).groups()  # type: ignore[union-attr]
+                quantity = TRANSFORMS[entry.name].quantities()[setting.name]
+                assert quantity.parse(float(number)).bounds() == tuple(json.loads(means))
+
+
+def test_the_command_explains_sections_and_words_too(augx: Run) -> None:
+    done = augx("transforms", "crop_safe").stdout.decode()
+    assert done == ""
+    done = augx("transforms", "one_of", "tone", "rotate").stdout.decode()
+    assert "Pick one of several steps" in done and "brightness" in done and "Rotate about the centre." in done and "fog  " not in done
+    assert b"(here it is called blur)" in augx("transforms", "GaussianBlur").stderr
 
 
 def test_the_command_lists_all_and_helps_with_a_slip(augx: Run) -> None:

@@ -34,16 +34,16 @@ class Hsv(Pixel):
     hue: Annotated[Range, Quantity("hue", "degrees; red, yellow, green are 60 apart", 0, -180, 180, typical=15)] = Field(
         Fixed(0.0), description="turn of the hue"
     )
-    saturation: Annotated[Range, Quantity("saturation", "factor, 0 is grey", 1, 0, 10)] = Field(
+    saturation: Annotated[Range, Quantity("saturation", "factor, 0 is grey", 1, 0, 10, typical=1.3)] = Field(
         Fixed(1.0), description="factor of the saturation"
     )
-    value: Annotated[Range, Quantity("value", "factor, above 1 brightens", 1, 0, 10)] = Field(
+    value: Annotated[Range, Quantity("value", "factor, above 1 brightens", 1, 0, 10, typical=1.3)] = Field(
         Fixed(1.0), description="factor of the value, the brightest of red, green and blue"
     )
-    saturation_power: Annotated[Range, Quantity("saturation_power", "exponent, above 1 pales the pale colours", 1, 0.25, 4)] = Field(
-        Fixed(1.0), description="exponent of the saturation"
-    )
-    value_power: Annotated[Range, Quantity("value_power", "exponent, above 1 darkens", 1, 0.25, 4)] = Field(
+    saturation_power: Annotated[
+        Range, Quantity("saturation_power", "exponent, above 1 pales the pale colours", 1, 0.25, 4, typical=1.5)
+    ] = Field(Fixed(1.0), description="exponent of the saturation")
+    value_power: Annotated[Range, Quantity("value_power", "exponent, above 1 darkens", 1, 0.25, 4, typical=1.5)] = Field(
         Fixed(1.0), description="exponent of the value"
     )
 

@@ -1,4 +1,4 @@
-"""Contrast that depends on the picture itself: draw -> new pixels."""
+"""Contrast of the picture's own: draw -> new pixels."""
 
 from __future__ import annotations
 

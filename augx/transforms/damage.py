@@ -1,4 +1,4 @@
-"""What storage, transmission and things in the way do to a picture: draw -> new pixels."""
+"""Damage: draw -> new pixels, as storage, transmission and things in the way leave them."""
 
 from __future__ import annotations
 

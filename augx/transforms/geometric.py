@@ -1,4 +1,4 @@
-"""Transforms of the plane: draw -> matrices. All of them together cost one resample."""
+"""Geometry: draw -> matrices. All of them together cost one resample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transforms of the levels: draw -> curves. All of them together cost one look-up table."""
+"""Levels: draw -> curves. All of them together cost one look-up table."""
 
 from __future__ import annotations
 
