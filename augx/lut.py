@@ -47,7 +47,7 @@ def look_up(image: Array, table: Array) -> Array:
         rows = blue_green_red if channels == 3 else np.vstack([blue_green_red, np.arange(table.shape[1], dtype=table.dtype)])
     if image.dtype == np.uint8:
         if len(rows) == 1:
-            return _translated(image, rows[0])
+            return _translated(image if translate is None else image.copy(), rows[0])
         # A plane at a time is faster than cv2.LUT with a table a channel.
         return cv2.merge([_translated(plane, row) for plane, row in zip(cv2.split(image), rows, strict=True)])
     if len(rows) == 1:
@@ -56,12 +56,11 @@ def look_up(image: Array, table: Array) -> Array:
 
 
 def _translated(image: Array, row: Array) -> Array:
-    """Every byte through one table of 256."""
-    if translate is not None:
-        result = image.copy()
-        translate(result.data.cast("B"), np.ascontiguousarray(row).data, inplace=True)
-        return result
-    return cv2.LUT(image, np.ascontiguousarray(row))
+    """Every byte through one table of 256, in the picture itself or a new one."""
+    if translate is None:
+        return cv2.LUT(image, np.ascontiguousarray(row))
+    translate(image.data.cast("B"), np.ascontiguousarray(row).data, inplace=True)
+    return image
 
 
 def evaluate(image: Array, curves: Sequence[Curve]) -> Array:
