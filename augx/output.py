@@ -10,7 +10,8 @@ from typing import Any
 from augx.errors import OutputError, SourceError, printable
 from augx.files import open_folder
 from augx.manifest import MANIFEST, Listed, Manifest, read_run
-from augx.plan import COPY_NAME, Plan
+from augx.plan import Plan
+from augx.rows import COPY_NAME
 from augx.sources import read_bytes
 from augx.spec import Spec
 

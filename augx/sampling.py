@@ -59,6 +59,12 @@ class Sampling:
         """The same way, and one matrix more at the source's end."""
         return Sampling((matrix @ self.matrices[0], *self.matrices[1:]), self.fields)
 
+    def shifted(self, pixels: int) -> Sampling:
+        """An affine way to a source that has been laid into a frame of some pixels."""
+        matrix = self.matrices[0].copy()
+        matrix[:2, 2] += pixels
+        return Sampling((matrix,))
+
     def is_affine(self) -> bool:
         """Whether parallel lines stay parallel, which the cheapest warp needs."""
         return not self.fields and not self.matrices[0][2, :2].any()

@@ -19,8 +19,9 @@ from augx.draws import CopyParams, draw, relabelled
 from augx.errors import SourceError, printable
 from augx.files import put_files
 from augx.manifest import copy_line
-from augx.plan import Row, Segment, Unit, joined
+from augx.plan import Segment, Unit
 from augx.recipe import Recipe, apply, recipes
+from augx.rows import Row, copy_name, joined
 from augx.sample import Sample
 from augx.sources import Source, load, read_bytes
 from augx.spec import Spec
@@ -71,6 +72,7 @@ _Copy = tuple[int, str, CopyParams, Recipe]
 class _File(NamedTuple):
     folder: str
     name: str
+    place: str
     data: bytes
     line: str
 
@@ -138,24 +140,25 @@ class Worker:
         except (cv2.error, MemoryError) as error:
             reason = f"OpenCV can't make a copy: {getattr(error, 'err', None) or 'out of memory'}"
         files = []
+        series = {label: (row.folder(label), row.stem(label)) for label in dict.fromkeys(label for _, label, _, _ in batch)}
         for (copy, label, params, _), data in zip(batch, pictures, strict=False):
-            folder, name = row.folder(label), row.file_name(copy, label)
+            folder, stem = series[label]
+            name = copy_name(stem, copy, row.extension)
             source = {"source": row.source.key, "label": label}
             if label != row.source.label:
                 source["source_label"] = row.source.label  # whose changes to the spec it was made with
             content = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "source_sha256": sample.sha256}
-            line = copy_line(file=joined(folder, name), **source, copy=copy, params=params, **content)
-            files.append(_File(folder, name, data, line))
+            place = joined(folder, name)
+            files.append(_File(folder, name, place, data, copy_line(file=place, **source, copy=copy, params=params, **content)))
         return files, reason
 
     def _commit(self, row: Row, files: list[_File], result: UnitResult) -> str | None:
         """Write some files; the reason why one of them could not be."""
-        refused: list[str] = []
+        refused: set[str] = set()
         for folder in dict.fromkeys(file.folder for file in files):
             names = put_files(self._job.output, folder, [(file.name, file.data) for file in files if file.folder == folder])
-            refused += [joined(folder, name) for name in names]
-        made = [(joined(file.folder, file.name), file.line) for file in files]
-        result.made += [(place, line) for place, line in made if place not in refused]
+            refused |= {joined(folder, name) for name in names}
+        result.made += [(file.place, file.line) for file in files if file.place not in refused]
         if not refused:
             return None
         others = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
@@ -175,7 +178,7 @@ def _original(row: Row, sample: Sample) -> _File:
         sha256=sample.sha256,
         source_sha256=sample.sha256,
     )
-    return _File(row.source.folder, row.source.name, data, line)
+    return _File(row.source.folder, row.source.name, row.original, data, line)
 
 
 class _Samples:

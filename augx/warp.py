@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from augx.errors import SourceError
-from augx.matrices import IDENTITY, resize, stacked
+from augx.matrices import IDENTITY, resize
 from augx.sampling import Sampling
 
 Array = np.ndarray[Any, Any]
@@ -122,7 +122,8 @@ def warp(levels: Levels, sampling: Sampling, halved: tuple[int, int], size: tupl
         sampling = sampling.then(to_reduced)
     else:
         halved = (0, 0)
-    window = _window(sampling, image, size)
+    rows = sampling.matrices[0].tolist() if sampling.is_affine() else None  # plain numbers: NumPy's sums cost more than a flip
+    window = _window(rows, image, size) if rows else None
     if window is not None:
         return window
     channels = 1 if image.ndim == 2 else image.shape[2]
@@ -133,8 +134,8 @@ def warp(levels: Levels, sampling: Sampling, halved: tuple[int, int], size: tupl
     by_four = _FOUR_ARE_FASTER and canvas.interpolation == "linear" and channels == 3
     read = levels.four_channels(*halved) if by_four else image
     frame = 3 * max(image.shape[:2]) // 4
-    if _FRAMED_ARE_FASTER and canvas.border != "constant" and _fits(sampling, image, size, frame):
-        read, sampling = levels.framed(*halved, border, frame, four=by_four), sampling.then(stacked(1, xt=frame, yt=frame)[0])
+    if _FRAMED_ARE_FASTER and rows and canvas.border != "constant" and _fits(rows, image, size, frame):
+        read, sampling = levels.framed(*halved, border, frame, four=by_four), sampling.shifted(frame)
     parts = [_resampled(part, sampling, size, flags, border, fill) for part in by_fours(read)]
     warped = parts[0] if len(parts) == 1 else np.dstack(parts)
     return _inside_white(cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR) if by_four else warped)
@@ -155,11 +156,9 @@ def _inside_white(image: Array) -> Array:
     return np.clip(image, 0, 1, out=image) if image.dtype.kind == "f" else image
 
 
-def _window(sampling: Sampling, image: Array, size: tuple[int, int]) -> Array | None:
+def _window(rows: list[list[float]], image: Array, size: tuple[int, int]) -> Array | None:
     """The copy, where it is a window of the picture pixel for pixel, turned by quarters or mirrored or neither; else None."""
-    if not sampling.is_affine():
-        return None
-    (xx, xy, xt), (yx, yy, yt), _ = sampling.matrices[0].tolist()  # plain numbers: a flip takes less time than NumPy's sums
+    (xx, xy, xt), (yx, yy, yt), _ = rows
     turned = xx == yy == 0 and abs(xy) == abs(yx) == 1
     if not turned and not (xy == yx == 0 and abs(xx) == abs(yy) == 1):
         return None
@@ -176,12 +175,12 @@ def _window(sampling: Sampling, image: Array, size: tuple[int, int]) -> Array | 
     return cv2.flip(window, -1 if x < 0 and y < 0 else 1 if x < 0 else 0)
 
 
-def _fits(sampling: Sampling, image: Array, size: tuple[int, int], frame: int) -> bool:
+def _fits(rows: list[list[float]], image: Array, size: tuple[int, int], frame: int) -> bool:
     """Whether a copy reads beyond the picture, and no further than its frame; the frame must not be too large to keep."""
     height, width = image.shape[:2]
-    if not sampling.is_affine() or (width + 2 * frame) * (height + 2 * frame) > _FRAMED_PIXELS:
+    if (width + 2 * frame) * (height + 2 * frame) > _FRAMED_PIXELS:
         return False
-    (xx, xy, xt), (yx, yy, yt), _ = sampling.matrices[0].tolist()
+    (xx, xy, xt), (yx, yy, yt), _ = rows
     x, y = size[0] - 1, size[1] - 1
     left, right = xt + min(0, xx * x) + min(0, xy * y), xt + max(0, xx * x) + max(0, xy * y)
     top, bottom = yt + min(0, yx * x) + min(0, yy * y), yt + max(0, yx * x) + max(0, yy * y)

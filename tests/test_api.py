@@ -29,6 +29,7 @@ FLOORS = [
     "output",
     "unit",
     "plan",
+    "rows",
     "executors",
     "recipe",
     "draws",

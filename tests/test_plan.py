@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from augx import PlanError, class_tree, load_spec, named_images, plan_copies
 from augx.manifest import Listed, Numbers
-from augx.plan import Plan, folded, joined
+from augx.plan import Plan
+from augx.rows import folded, joined
 from augx.sources import Source
 from tests.conftest import picture, write_picture
 

@@ -2,9 +2,10 @@
 
 A transform is a frozen pydantic model whose fields are its YAML keys. It never sees a random generator: it gets a
 matrix of uniforms, one row a copy, and returns plain numbers; what it then does with them is deterministic.
-"""
 
-from __future__ import annotations
+This file and the families do without ``from __future__ import annotations``: pydantic would have to read every annotation of
+58 classes from text at each start.
+"""
 
 import re
 from typing import Annotated, Any, ClassVar, TypeVar
@@ -37,7 +38,7 @@ Label = Annotated[str, AfterValidator(_one_folder)]
 MAX_SIDE = 65_500
 Side = Annotated[int, Field(strict=True, ge=1, le=MAX_SIDE)]
 
-REGISTRY: dict[str, type[Transform]] = {}
+REGISTRY: dict[str, type["Transform"]] = {}
 
 T = TypeVar("T", bound="Transform")
 

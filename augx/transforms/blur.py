@@ -1,7 +1,5 @@
 """Blur and sharpness: draw -> new pixels."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated, Any
 

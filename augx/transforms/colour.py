@@ -1,7 +1,5 @@
 """Colour: draw -> new pixels, each with one conversion."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar
 
 import cv2

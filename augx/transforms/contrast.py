@@ -1,7 +1,5 @@
 """Contrast of the picture's own: draw -> new pixels."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """Damage: draw -> new pixels, as storage, transmission and things in the way leave them."""
 
-from __future__ import annotations
-
 import math
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """Displacement fields: draw -> how far from its own place each pixel is read. They join the matrices in the one warp."""
 
-from __future__ import annotations
-
 import math
 from typing import Annotated, Any
 

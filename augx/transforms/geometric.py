@@ -1,7 +1,5 @@
 """Geometry: draw -> matrices. All of them together cost one resample."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 import numpy as np
@@ -136,7 +134,7 @@ class Crop(Geometric):
     size: tuple[Side, Side] | None = Field(None, description="[width, height] of the window in pixels, instead of a fraction")
 
     @model_validator(mode="after")
-    def _one_size(self) -> Crop:
+    def _one_size(self) -> "Crop":
         if self.size is not None and self.range != Fixed(1.0):
             raise fault("a crop has either a fraction (range) or a size in pixels, not both")
         return self

@@ -1,7 +1,5 @@
 """Noise: draw -> new pixels."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Annotated, Any, ClassVar
 

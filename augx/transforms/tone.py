@@ -1,7 +1,5 @@
 """Levels: draw -> curves. All of them together cost one look-up table."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np

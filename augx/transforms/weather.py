@@ -1,7 +1,5 @@
 """Weather: draw -> new pixels."""
 
-from __future__ import annotations
-
 import math
 from typing import Annotated, Any
 

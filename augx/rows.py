@@ -1,0 +1,77 @@
+"""One source of a plan, and the names of the files that are made from it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from augx.sources import Source
+from augx.writers import FORMATS
+
+COPY_NAME = re.compile(r"(?P<stem>.+)_(?P<copy>\d{5,})(?P<extension>\.[a-z]+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One source of a plan: copies 0 ... ``copies`` - 1 are written in ``format`` as ``stem``_00000.extension and so on.
+
+    ``relabelled`` holds the labels besides the source's own that its copies may get from the spec, and how many get them.
+    """
+
+    source: Source
+    copies: int
+    format: str
+    relabelled: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def extension(self) -> str:
+        return FORMATS[self.format].extension
+
+    def folder(self, label: str) -> str:
+        """Where copies with this label go: the source's folder, with the label in its class' place."""
+        own, folder = self.source.label, self.source.folder
+        return folder if label == own else label + folder[len(own) :]
+
+    def stem(self, label: str) -> str:
+        """The copies' name without number; every extension but ``.jpg`` stays in it, so ``a.jpg`` and ``a.png`` don't clash.
+
+        A copy that changed class says where it came from, so it does not clash with its new class' own pictures.
+        """
+        stem = self.source.name.removesuffix(".jpg")
+        return stem if label == self.source.label else f"{stem}_from_{self.source.label}"
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """Folder, stem and extension of the copies with each label: what the places of their files have in common."""
+        labels = (self.source.label, *(label for label, _ in self.relabelled))
+        return tuple(joined(self.folder(label), self.stem(label)) + self.extension for label in labels)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that its copies go to."""
+        return tuple(dict.fromkeys(one.rpartition("/")[0] for one in self.series))
+
+    @property
+    def original(self) -> str:
+        """The place of the untouched source."""
+        return joined(self.source.folder, self.source.name)
+
+    def file_name(self, copy: int, label: str) -> str:
+        """The name of one copy, without its folder."""
+        return copy_name(self.stem(label), copy, self.extension)
+
+
+def copy_name(stem: str, copy: int, extension: str) -> str:
+    """The name of a copy from what its series has in common, and its number."""
+    return f"{stem}_{copy:05d}{extension}"
+
+
+def joined(folder: str, name: str) -> str:
+    """A name with its folder below the output, with ``/``."""
+    return f"{folder}/{name}" if folder else name
+
+
+def folded(path: str) -> str:
+    """A path as a file system sees it that ignores case and Unicode form, as those of macOS and Windows do."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
