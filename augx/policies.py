@@ -37,9 +37,9 @@ class Policy(Node):
 
     p: Probability = Field(1.0, description="probability that a copy gets the policy at all")
 
-    def __init_subclass__(cls, name: str, **kwargs: Any) -> None:
-        cls.name = name
-        POLICIES[name] = cls
+    def __init_subclass__(cls, called: str, **kwargs: Any) -> None:
+        cls.name = called
+        POLICIES[called] = cls
 
     @model_validator(mode="before")
     @classmethod
@@ -105,7 +105,7 @@ def _space(bins: int, *, wide: bool = False) -> dict[str, list[float]]:
     return space | {name: [] for name in ("AutoContrast", "Equalize", "Identity")}
 
 
-class RandAugment(Policy, name="rand_augment"):
+class RandAugment(Policy, called="rand_augment"):
     """``n`` operations in turn, each one of fourteen, all at one magnitude.
 
     Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced search space", 2019 (arXiv 1909.13719).
@@ -119,7 +119,7 @@ class RandAugment(Policy, name="rand_augment"):
         return [{"one_of": each}] * self.n
 
 
-class TrivialAugment(Policy, name="trivial_augment"):
+class TrivialAugment(Policy, called="trivial_augment"):
     """One operation of fourteen, at any magnitude, from nothing to very strong.
 
     Müller and Hutter, "TrivialAugment: Tuning-free yet state-of-the-art data augmentation", 2021 (arXiv 2103.10158), the wide space.
@@ -129,7 +129,7 @@ class TrivialAugment(Policy, name="trivial_augment"):
         return [{"one_of": [_operation(name, values) for name, values in _space(_BINS, wide=True).items()]}]
 
 
-class AutoAugment(Policy, name="auto_augment"):
+class AutoAugment(Policy, called="auto_augment"):
     """One of 25 learnt pairs of operations.
 
     Cubuk et al., "AutoAugment: Learning augmentation policies from data", 2018 (arXiv 1805.09501), appendix A.
@@ -148,7 +148,7 @@ class AutoAugment(Policy, name="auto_augment"):
         return [{"one_of": [{"all_of": [operation(words) for words in pair]} for pair in pairs]}]
 
 
-class AugMix(Policy, name="augmix"):
+class AugMix(Policy, called="augmix"):
     """The picture blended with chains of one to ``depth`` mild operations each, in random shares.
 
     Hendrycks et al., "AugMix: A simple data processing method to improve robustness and uncertainty", 2020 (arXiv
