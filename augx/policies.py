@@ -190,11 +190,14 @@ class AugMix(Policy, called="augmix"):
 
 def _meant(name: str) -> str:
     """The policy of this name, whatever its case and dashes."""
+    import difflib
+
     plain = name.casefold().replace("-", "_").replace(" ", "_")
     for known in POLICIES:
         if plain.replace("_", "") == known.replace("_", ""):
             return known
-    raise fault(f"a policy is one of {', '.join(POLICIES)}, found {shown(name)}")
+    close = difflib.get_close_matches(plain, POLICIES, 1)
+    raise fault(f"a policy is one of {', '.join(POLICIES)}, found {shown(name)}" + (f" (did you mean {close[0]}?)" if close else ""))
 
 
 class _Chosen(Node):

@@ -127,8 +127,11 @@ def _unknown(model: Any, path: Location) -> str:
         return f"unknown key here; {last} belongs to a single transform: rotate: {{range: 30, {last}: ...}}"
     allowed = _allowed(model, above)
     ours = known_elsewhere(last)
-    if ours in allowed:
-        return f"unknown key; here it is called {ours}"
+    if ours is not None:
+        under = TRANSFORMS[ours].section
+        return f"unknown key; here it is called {ours}" + ("" if ours in allowed else f", and belongs under {under}")
+    if _plain(last) in ("uniform", "loguniform", "gaussian", "min", "max"):
+        return "unknown key; a distribution stands in a number's place: [low, high], {log_uniform: [low, high]}, {normal: [mean, sd]}"
     hint = nearest(last, allowed)
     if len(allowed) > 12 and hint:
         return f"unknown key{hint}; `augx transforms` lists what there is"
