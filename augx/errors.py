@@ -41,6 +41,10 @@ class SourceError(AugxError):
     exit_status = 1
 
 
+class CopyError(SourceError):
+    """One copy whose numbers can't be made into a picture; the other copies of its source can."""
+
+
 class WriteError(AugxError):
     """The output can't take more files (full, gone, read-only): the run stops; the same command resumes it."""
 

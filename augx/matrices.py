@@ -95,15 +95,22 @@ def onto(corners: Array, size: Array) -> Array:
 
 
 def facing(samplings: Array, source: Array, canvas: Array) -> Array:
-    """Shifts (n, 3, 3) of the canvas (n, 2), to come before ``samplings``: they bring the source's centre to the canvas' where
-    that lies behind a perspective's horizon, or near it, and are the identity elsewhere.
+    """Shifts (n, 3, 3) of the canvas (n, 2), to come before ``samplings``: the identity, but where the canvas' centre lies behind a
+    perspective's horizon or next to it; there a point of the source (n, 2) that is in front of it comes to the centre.
     """
     centre = np.concatenate([(canvas - 1) / 2, np.ones((len(canvas), 1))], axis=1)
-    middle = np.concatenate([(source - 1) / 2, np.ones((len(source), 1))], axis=1)
-    seen = (inverse(samplings) @ middle[:, :, None])[:, :, 0]
     depth = (samplings @ centre[:, :, None])[:, 2, 0]
-    behind = depth * seen[:, 2] < 0.05  # the depths at the two centres are each other's scale: 1 without a perspective
-    away = np.where(behind[:, None], seen[:, :2] / seen[:, 2:] - centre[:, :2], 0)
+    most = depth + (np.abs(samplings[:, 2, :2]) * (canvas - 1) / 2).sum(axis=1)  # at the corner that is furthest in front
+    forward = inverse(samplings)
+    # The centre if it can be seen, else the corner that is seen best, a sixteenth of the side from the edge.
+    shares = np.array([(1 / 2, 1 / 2), *((x, y) for x in (1 / 16, 15 / 16) for y in (1 / 16, 15 / 16))])
+    points = np.concatenate([shares[:, None] * source - 0.5, np.ones((5, len(source), 1))], axis=2)
+    seen = (forward @ points[:, :, :, None])[:, :, :, 0]
+    best = seen[:, :, 2].max(axis=0)
+    chosen = np.where(seen[0, :, 2] > 0.05 * best, 0, seen[:, :, 2].argmax(axis=0))
+    place = seen[chosen, np.arange(len(source))]
+    behind = (depth < 0.05 * most) & (best > 0)
+    away = np.where(behind[:, None], place[:, :2] / np.where(behind, place[:, 2], 1)[:, None] - centre[:, :2], 0)
     return stacked(len(source), xt=away[:, 0], yt=away[:, 1])
 
 

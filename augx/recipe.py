@@ -11,7 +11,7 @@ import numpy as np
 
 from augx import lut
 from augx.draws import Draws
-from augx.errors import SourceError
+from augx.errors import CopyError, SourceError
 from augx.matrices import IDENTITY, halvings, inside, inverse, resize, stacked
 from augx.sample import Sample
 from augx.sampling import Field, Sampling
@@ -31,9 +31,9 @@ Table = Array | tuple[lut.Curve, ...]
 class Recipe:
     """Everything decided for one copy: where each pixel is read, one table, and the pixel steps with their numbers.
 
-    ``source`` and ``size`` are width and height before and after. ``sampling`` and ``table`` are None where nothing moves
-    and nothing changes a level. ``mix`` holds further recipes with their weights, whose pictures are blended with this one's
-    before the pixel steps.
+    ``source`` and ``size`` are width and height before and after; a size of 0 stands for a copy that can't be made.
+    ``sampling`` and ``table`` are None where nothing moves and nothing changes a level. ``mix`` holds further recipes with
+    their weights, whose pictures are blended with this one's before the pixel steps.
     """
 
     sampling: Sampling | None
@@ -116,14 +116,17 @@ def _samplings(
         matrices = part @ matrices
     with np.errstate(all="ignore"):  # what comes of it is looked at
         samplings = inverse(matrices)
-        fault = np.abs(samplings @ matrices - IDENTITY)[:, :2, :2].max(initial=0)
-    if not fault < 1e-6 or not np.abs(samplings[:, :2, :2]).max(initial=0) < 1e5:
-        raise SourceError("the transforms under warp, one after the other, shrink or stretch it beyond what can be undone")
+        off = np.abs(samplings @ matrices - IDENTITY)[:, :2, :2].max(axis=(1, 2))
+        able = (off < 1e-6) & (np.abs(samplings[:, :2, :2]).max(axis=(1, 2)) < 1e5)
+    samplings[~able] = IDENTITY
     if spec.warp.border == "crop_safe":
         samplings = inside(samplings, source, sizes)
     moved = np.any(samplings != IDENTITY, axis=(1, 2)) | np.any(sizes != source, axis=1)
     each = zip(samplings, moved.tolist(), halvings(samplings, sizes).tolist(), sizes.astype(int).tolist(), strict=True)
     for i, (sampling, moves, halved, canvas) in enumerate(each):
+        if not able[i]:
+            yield None, (0, 0), (0, 0)  # no canvas: no copy
+            continue
         fields = [(k, bend) for k, bend in enumerate(bends) if draws.active[bend.place][i]]
         if not fields:
             yield Sampling((sampling,)) if moves else None, tuple(halved), tuple(canvas)
@@ -198,6 +201,8 @@ def _tables(transforms: Sequence[tuple[str, Tone]], draws: Draws, dtype: np.dtyp
 def apply(recipe: Recipe, sample: Sample) -> Array:
     """The copy's pixels: one warp, one look-up, then the pixel steps. Deterministic; treat the result as read-only."""
     image = sample.image.image
+    if recipe.size == (0, 0):
+        raise CopyError("the transforms under warp, one after the other, shrink or stretch a copy beyond what can be undone")
     if recipe.sampling is not None:
         image = warp(sample.image, recipe.sampling, recipe.halved, recipe.size, recipe.canvas)
     if isinstance(recipe.table, tuple):

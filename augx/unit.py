@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 import cv2
 
 from augx.draws import CopyParams, draw, relabelled
-from augx.errors import SourceError, printable
+from augx.errors import CopyError, SourceError, printable
 from augx.files import put_files
 from augx.manifest import copy_line
 from augx.plan import Segment, Unit
@@ -102,10 +102,10 @@ class Worker:
             if segment.original:
                 reason = self._commit(row, [_original(row, sample)], result)
             for batch in self._batches(segment, sample):
-                files, fault = self._make(row, sample, batch)
+                files, fault, over = self._make(row, sample, batch)
                 reason = self._commit(row, files, result) or fault or reason
                 result.stopped = self._stop.is_set()
-                if fault or result.stopped:
+                if over or result.stopped:
                     break
         except SourceError as error:
             reason = str(error)
@@ -124,24 +124,31 @@ class Worker:
         while batch := list(islice(each, size)):
             yield batch
 
-    def _make(self, row: Row, sample: Sample, batch: list[_Copy]) -> tuple[list[_File], str | None]:
-        """The files of a batch, and the reason why they end early if they do."""
-        quality, reason = self._job.spec.output.quality, None
-        pictures = []
+    def _make(self, row: Row, sample: Sample, batch: list[_Copy]) -> tuple[list[_File], str | None, bool]:
+        """The files of a batch; the reason why some are missing, if so; and whether the source gives no more."""
+        quality, reason, over = self._job.spec.output.quality, None, False
+        pictures: list[bytes | None] = []
         try:
             # Nothing but OpenCV in this loop: each call gives the GIL up for some 20 microseconds, and the less Python
             # stands between them, the less two threads wait for each other.
             for _, _, _, recipe in batch:
-                pictures.append(encode(apply(recipe, sample), row.format, quality))
+                try:
+                    pictures.append(encode(apply(recipe, sample), row.format, quality))
+                except CopyError as error:
+                    reason = str(error)
+                    pictures.append(None)
                 if self._stop.is_set():
                     break
         except SourceError as error:
-            reason = str(error)
+            reason, over = str(error), True
         except (cv2.error, MemoryError) as error:
+            over = True
             reason = f"OpenCV can't make a copy: {getattr(error, 'err', None) or 'out of memory'}"
         files = []
         series = {label: (row.folder(label), row.stem(label)) for label in dict.fromkeys(label for _, label, _, _ in batch)}
         for (copy, label, params, _), data in zip(batch, pictures, strict=False):
+            if data is None:
+                continue
             folder, stem = series[label]
             name = copy_name(stem, copy, row.extension)
             source = {"source": row.source.key, "label": label}
@@ -150,7 +157,7 @@ class Worker:
             content = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "source_sha256": sample.sha256}
             place = joined(folder, name)
             files.append(_File(folder, name, place, data, copy_line(file=place, **source, copy=copy, params=params, **content)))
-        return files, reason
+        return files, reason, over
 
     def _commit(self, row: Row, files: list[_File], result: UnitResult) -> str | None:
         """Write some files; the reason why one of them could not be."""

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from augx.distributions import Range, Uniform
 from augx.ranges import Quantity
-from augx.transforms.base import Array, Pixel, register
+from augx.transforms.base import Array, Pixel, as_levels, register
 
 
 @register
@@ -26,7 +26,8 @@ class Blur(Pixel):
         # The kernel that GaussianBlur would take; on 8 bits its own way is slower and rounds twice.
         reach = 3 if image.dtype == np.uint8 else 4
         kernel = cv2.getGaussianKernel(round(2 * reach * params["sigma"] + 1) | 1, params["sigma"], cv2.CV_32F)
-        return cv2.sepFilter2D(image, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)
+        blurred = cv2.sepFilter2D(image, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)
+        return as_levels(blurred, image) if image.dtype.kind == "f" else blurred
 
 
 _DIRECT = 11
