@@ -367,6 +367,17 @@ class TestRefusals:
 
 
 class TestFailures:
+    def test_a_copy_that_can_not_be_made_costs_itself_alone(self, tmp_path: Path) -> None:
+        spec = load_spec({"warp": {"steps": [{"zoom": {"range": {"fixed": 0.05}, "p": 0.5}}] * 4}})
+        write_picture(tmp_path / "photos" / "cats" / "a.png")
+        made = []
+        for jobs in (1, 3):
+            out = tmp_path / f"out{jobs}"
+            report = expand_dataset(out, input=tmp_path / "photos", spec=spec, copies=90, options=Options(jobs=jobs))
+            assert 0 < report.missing < 20 and "beyond what can be undone" in report.failures[0].reason
+            made.append(pictures(out))
+        assert made[0] == made[1]
+
     def test_a_bad_source_costs_only_itself(self, class_folders: Path, tmp_path: Path) -> None:
         (class_folders / "cats" / "bad.jpg").write_bytes((class_folders / "cats" / "a.jpg").read_bytes()[:-200])
         report = expand(tmp_path / "out", class_folders, copies=70, options=Options(jobs=2))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from augx import lut
 from augx.draws import Draws, draw
-from augx.errors import SourceError
+from augx.errors import CopyError, SourceError
 from augx.ranges import Quantity
 from augx.recipe import apply, recipes
 from augx.sample import Sample
@@ -350,13 +350,24 @@ def test_the_steepest_tones_stay_numbers(dtype: type) -> None:
 
 
 def test_a_warp_that_can_not_be_undone_is_refused() -> None:
-    for steps in (
-        [{"zoom": {"fixed": 20}}] * 200,
-        [{"zoom": {"fixed": 0.05}}] * 200,
-        [{"shear": {"fixed": 80}}, {"shear_y": {"fixed": 80}}] * 9,
-    ):
-        with pytest.raises(SourceError, match="beyond what can be undone"):
+    shears = [{"shear": {"fixed": 80}}, {"shear_y": {"fixed": 80}}]
+    for steps in ([{"zoom": {"fixed": 20}}] * 200, [{"zoom": {"fixed": 0.05}}] * 200, shears * 9):
+        with pytest.raises(CopyError, match="beyond what can be undone"):
             make(load_spec({"warp": {"steps": steps}}), picture())
+
+
+def test_only_the_copies_that_can_not_be_made_are_refused() -> None:
+    spec = load_spec({"warp": {"steps": [{"zoom": {"range": {"fixed": 0.05}, "p": 0.5}}] * 4}})
+    sample = Sample("k", "", Levels(picture()))
+    able = [recipe.size != (0, 0) for recipe in recipes(spec, draw(spec, "k", range(40)), sample)]
+    alone = [next(recipes(spec, draw(spec, "k", range(i, i + 1)), sample)).size != (0, 0) for i in range(40)]
+    assert able == alone and any(able) and not all(able)
+
+
+def test_white_stays_white_at_most() -> None:
+    for name in TRANSFORMS:
+        for copy in make(spec_of(name), np.ones((30, 40, 3), np.float32)):
+            assert copy.max() <= 1, name
 
 
 def test_what_is_refused_does_not_hang_on_the_draw() -> None:
