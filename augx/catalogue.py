@@ -81,16 +81,16 @@ class Entry:
 def catalogue() -> Iterator[Entry]:
     """Everything that a spec may name, in the order of the sections."""
     for section in SECTIONS:
-        members: dict[str, type[Node]] = dict(POLICIES) if section == "policy" else dict(TRANSFORMS)
-        for name, model in members.items():
-            if section == "policy" or model.section == section:  # type: ignore[attr-defined]
-                yield _entry(name, section, model)
+        for name, model in POLICIES.items() if section == "policy" else ():
+            yield _entry(name, section, model)
+        for name, transform in TRANSFORMS.items():
+            if transform.section == section:
+                yield _entry(name, section, transform)
 
 
 def _family(model: type[Node]) -> str:
-    """What the families of transforms are called: the first words of their files."""
-    module = sys.modules[model.__module__]
-    return "published policies" if module.__name__.endswith("policies") else (module.__doc__ or "").partition(":")[0].lower()
+    """What its family is called: the first words of its file."""
+    return (sys.modules[model.__module__].__doc__ or "").partition(":")[0].lower()
 
 
 def as_markdown() -> str:

@@ -80,8 +80,8 @@ def onto(corners: Array, size: Array) -> Array:
     """Homographies that take the corners of pictures of ``size`` (n, 2) to ``corners`` (n, 4, 2).
 
     Corners are those of the area, half a pixel outside the corner pixels' centres: top left, top right, bottom right, bottom
-    left. Closed form of Heckbert, "Fundamentals of texture mapping and
-    image warping" (1989), section 2.2.3: plain products, where a solver's last bit would hang on its library.
+    left. Closed form of Heckbert, "Fundamentals of texture mapping and image warping" (1989), section 2.2.3: plain products,
+    where a solver's last bit would hang on its library.
     """
     (x0, y0), (x1, y1), (x2, y2), (x3, y3) = np.moveaxis(corners, 0, -1)
     dx1, dx2, dx3 = x1 - x2, x3 - x2, x0 - x1 + x2 - x3
@@ -95,8 +95,10 @@ def onto(corners: Array, size: Array) -> Array:
 
 
 def facing(samplings: Array, source: Array, canvas: Array) -> Array:
-    """Shifts (n, 3, 3) of the canvas (n, 2), to come before ``samplings``: the identity, but where the canvas' centre lies behind a
-    perspective's horizon or next to it; there a point of the source (n, 2) that is in front of it comes to the centre.
+    """Shifts (n, 3, 3) of the canvas (n, 2), to be applied before ``samplings``, for what is zoomed about the canvas' centre.
+
+    The identity, but where that centre lies behind a perspective's horizon or next to it: there a point of the source (n, 2)
+    that is in front of the horizon comes to the centre.
     """
     centre = np.concatenate([(canvas - 1) / 2, np.ones((len(canvas), 1))], axis=1)
     depth = (samplings @ centre[:, :, None])[:, 2, 0]

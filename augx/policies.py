@@ -1,4 +1,4 @@
-"""Published augmentation policies by name: each is a tree of steps in the spec's own words.
+"""Published policies: each is a tree of steps in the spec's own words.
 
 The operations are those of Pillow that the papers used: ``mean_contrast``, ``saturation``, ``brightness`` and ``sharpen`` with
 a factor, ``solarize``, ``posterize``, ``equalize``, ``autocontrast``, ``invert``. A policy's geometry joins the spec's ``warp``,

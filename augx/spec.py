@@ -110,13 +110,13 @@ class Spec(Node):
         """What a class' spec has that this one has not, such as ``classes`` says it."""
         found: dict[str, Any] = {}
         for name in ("warp", "tone"):
-            everyone = getattr(self, name).explicit()
-            found[name] = {k: v for k, v in getattr(own, name).explicit().items() if everyone.get(k) != v}
-        then, everyones = (spec.model_dump(mode="json", include={"then", "policy"}, exclude_defaults=True) for spec in (own, self))
-        if then.get("then") != everyones.get("then"):
-            found["then"] = then.get("then", [])
-        if then.get("policy") != everyones.get("policy"):
-            found["policy"] = then.get("policy", "none")
+            everyones, owns = getattr(self, name).explicit(), getattr(own, name).explicit()
+            found[name] = {k: v for k, v in owns.items() if everyones.get(k) != v} | {k: None for k in everyones if k not in owns}
+        owns, everyones = (spec.model_dump(mode="json", include={"then", "policy"}, exclude_defaults=True) for spec in (own, self))
+        if owns.get("then") != everyones.get("then"):
+            found["then"] = owns.get("then", [])
+        if owns.get("policy") != everyones.get("policy"):
+            found["policy"] = owns.get("policy", "none")
         return {name: value for name, value in found.items() if value or name == "then"}
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""The canvas, and the one resample: ``cv2.warpAffine``, ``warpPerspective`` or ``remap``. Only this file knows what cv2 wants."""
+"""The canvas, and the one resample: ``warpAffine``, ``warpPerspective`` or ``remap``. Here and in ``sampling`` lives what cv2 wants."""
 
 from __future__ import annotations
 

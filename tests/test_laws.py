@@ -189,17 +189,21 @@ def test_draws_lie_in_their_range(name: str) -> None:
         assert low <= values.min() < values.max() <= high
 
 
-QUANTITIES = [(name, field) for name in sorted(TRANSFORMS) for field in TRANSFORMS[name].quantities()]
+FORMS = ["uniform", "normal", "truncated_normal", "log_uniform", "choice", "fixed"]
+QUANTITIES = [
+    (name, field, form)
+    for name in sorted(TRANSFORMS)
+    for field, quantity in TRANSFORMS[name].quantities().items()
+    for form in FORMS
+    if form != "log_uniform" or span(quantity)[0] > 0  # a logarithm needs numbers above 0
+]
 
 
-@pytest.mark.parametrize("form", ["uniform", "normal", "truncated_normal", "log_uniform", "choice", "fixed"])
-@pytest.mark.parametrize(("name", "field"), QUANTITIES, ids=str)
+@pytest.mark.parametrize(("name", "field", "form"), QUANTITIES, ids=str)
 def test_draws_are_distributed_as_declared(name: str, field: str, form: str) -> None:
     """Kolmogorov and Smirnov's test of 1,000 draws; the bound is passed by chance once in some 30,000 times."""
     quantity = TRANSFORMS[name].quantities()[field]
     low, high = span(quantity)
-    if form == "log_uniform" and low <= 0:
-        return
     middle, width = (low + high) / 2, high - low
     cdf: Callable[[float], float]
     match form:
@@ -393,11 +397,8 @@ def test_all_tone_is_one_table_rounded_once() -> None:
     assert np.array_equal(make(load_spec({"tone": there_and_back}), ramp)[0], ramp)
 
 
-@pytest.mark.parametrize("channels", [1, 3, 4, 6])
-@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize(("channels", "rows"), [(1, 1), (3, 1), (4, 1), (6, 1), (1, 3), (3, 3), (4, 3)])
 def test_look_ups_are_the_same_with_and_without_the_fast_extra(channels: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    if rows == 3 and channels == 6:
-        return
     image = picture(31, 47, channels)[:, 3:41]
     tables = np.random.default_rng(0).integers(0, 256, (rows, 256), dtype=np.uint8)
     expected = image.copy()

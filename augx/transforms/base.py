@@ -4,7 +4,7 @@ A transform is a frozen pydantic model whose fields are its YAML keys. It never 
 matrix of uniforms, one row a copy, and returns plain numbers; what it then does with them is deterministic.
 
 This file and the families do without ``from __future__ import annotations``: pydantic would have to read every annotation of
-58 classes from text at each start.
+all these classes from text at each start.
 """
 
 import re
