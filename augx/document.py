@@ -1,4 +1,4 @@
-"""YAML text -> plain data and the line of every key: strict, safe, and read as YAML 1.2 reads it.
+"""YAML text -> plain data and the line of every key, and back: strict, safe, and read as YAML 1.2 reads it.
 
 ``yaml.safe_load`` runs no code, but it has no limits and follows YAML 1.1: ``NO`` is false, ``1e-6`` is a string, ``012``
 is 10, the last of two equal keys wins, and a few hundred bytes of aliases fill the memory. Here a key is always text,
@@ -55,6 +55,19 @@ def parse(data: bytes, name: str) -> tuple[Any, dict[Path, Position]]:
         raise SpecError([f"{printable(name)}: {_FaultError(mark, what).place}not YAML: {what}"]) from None
     except (yaml.YAMLError, RecursionError) as error:
         raise SpecError([f"{printable(name)}: not YAML: {' '.join(str(error).split())}"]) from None
+
+
+def emit(data: Any) -> str:
+    """Plain data as YAML that ``parse`` reads back: a transform or a step a line, what belongs to it in brackets."""
+    dumper = yaml.SafeDumper(None, sort_keys=False)  # type: ignore[arg-type]
+    root = dumper.represent_data(data)
+    below: list[tuple[int, yaml.Node]] = [(0, root)]
+    for depth, node in below:
+        if isinstance(node, yaml.CollectionNode):
+            node.flow_style = depth > 1
+            pairs = node.value if isinstance(node, yaml.MappingNode) else [(item,) for item in node.value]
+            below += [(depth + 1, child) for pair in pairs for child in pair]
+    return yaml.serialize(root, Dumper=yaml.SafeDumper, allow_unicode=True, width=120)
 
 
 def scalar(text: str) -> Any:

@@ -98,6 +98,17 @@ class Sampling:
             points = _carried(points + _at(*field.net(), points), matrix)
         return points
 
+    def beyond(self, source: tuple[int, int], canvas: tuple[int, int], net: int = 64) -> float:
+        """The share of the canvas that shows nothing of the source, by a net of ``net`` x ``net`` points in its cells' middles."""
+        width, height = canvas
+        xs, ys = ((np.arange(net) + 0.5) * side / net - 0.5 for side in (width, height))
+        x, y = np.meshgrid(xs, ys)
+        points = np.stack([x.ravel(), y.ravel()], axis=1)
+        places = self.read(points)
+        behind = (np.c_[points, np.ones(len(points))] @ self.matrices[-1][2]) <= 0  # a perspective's horizon
+        outside = ((places < -0.5) | (places > np.array(source) - 0.5)).any(axis=1)
+        return float((outside | behind).mean())
+
     def moved(self, points: Array) -> Array:
         """Where points (n, 2) of the source come to lie on the canvas: the inverse of ``read``, fields and all.
 

@@ -109,7 +109,7 @@ class TestStreams:
             b"inside --input": ["--output", "photos/x", "--copies", "1"],
             b"more than the 1 of this plan": ["--output", "out", "--copies", "1"],
             b"(seed: 0, now 8)": ["--output", "out", "--copies", "3", "--seed", "8"],
-            b"(warp.shear.p: not set, now 0.5, output: not set": [
+            b"(warp.rotate.p: not set, now 0.5, output: not set": [
                 "--output",
                 "out",
                 "--copies",
@@ -117,7 +117,7 @@ class TestStreams:
                 "--quality",
                 "9",
                 "--set",
-                "warp.shear.p=0.5",
+                "warp.rotate.p=0.5",
             ],
         }.items():
             refused = augx(*common, *args, "--dry-run")

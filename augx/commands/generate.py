@@ -6,7 +6,6 @@ import contextlib
 import gc
 import json
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,37 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from augx.commands.options import AMOUNT, COUNT, MAX_PIXELS, SOURCES, SPEC, typed_plan, typed_sources, typed_spec, write_out
+
 if TYPE_CHECKING:
     from augx.executors import Stop
     from augx.expand import Report
     from augx.plan import Plan
-    from augx.spec import Spec
-
-_SHORT = (("seed", "seed"), ("output.format", "format_"), ("output.quality", "quality"))
-_COUNT = click.IntRange(min=1)
 
 
 @click.command(context_settings={"max_content_width": 110})
-@click.option("--image", "images", multiple=True, metavar="FILE", help="A picture to expand; may be repeated.")
-@click.option("--input", "input_root", metavar="DIR", help="A folder of class folders: DIR/CLASS/... -> OUTPUT/CLASS/...")
+@SOURCES
 @click.option("--output", metavar="DIR", help="Where the copies go.  [default: generated_dataset, in a folder a picture]")
-@click.option("--label", help="With --image: put the copies into OUTPUT/LABEL.")
-@click.option(
-    "--spec", default="tutorial", show_default=True, metavar="FILE|NAME", help="A YAML spec, or tutorial, gentle, strong, documents."
-)
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the spec, e.g. warp.rotate=15; may be repeated.")
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Another number makes other copies.  [default: the spec's, or 0]")
-@click.option("--total", type=_COUNT, help="Copies in all, spread evenly over the sources.  [default with --image: 100]")
-@click.option("--copies", type=_COUNT, help="Copies of each source.")
-@click.option("--per-class", type=_COUNT, help="Copies of each class.")
-@click.option("--originals", is_flag=True, help="Also put the untouched sources into the output.")
-@click.option("--format", "format_", metavar="FORMAT", help="source (each its own), jpg, png, webp, tiff or bmp.")
-@click.option("--quality", type=int, help="Of jpg and webp, 1 to 100.  [default: 95]")
-@click.option("--size", metavar="WxH", help="Size of the copies in pixels.  [default: the source's]")
-@click.option("--jobs", type=_COUNT, help="Workers.  [default: one a core]")
+@SPEC
+@AMOUNT
+@click.option("--jobs", type=COUNT, help="Workers.  [default: one a core]")
 @click.option("--engine", type=click.Choice(["auto", "threads", "processes"]), default="auto", show_default=True, help="What workers are.")
 @click.option("--on-error", type=click.Choice(["skip", "stop"]), default="skip", show_default=True, help="What to do about a bad source.")
-@click.option("--max-pixels", type=_COUNT, default=100_000_000, show_default=True, help="Refuse larger sources.")
+@MAX_PIXELS
 @click.option("--overwrite", is_flag=True, help="Replace the set that the output holds (the files listed in its manifest).")
 @click.option("--dry-run", is_flag=True, help="Print the plan and touch nothing.")
 @click.option("--paths", is_flag=True, help="Print the path of each file as it is written.")
@@ -61,24 +46,15 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
     The same command again finishes what is missing. Exit status: 0 all made, 1 some sources failed (the others are
     complete), 2 wrong usage or spec and nothing written, 130/143 stopped by a signal.
     """
-    if bool(images) == (input_root is not None):
-        raise click.UsageError("give the pictures either by --image FILE or by --input DIR" + (", not both" if images else ""))
     if output == "":
         raise click.UsageError("--output is empty; name a folder")
-    if label is not None and not images:
-        raise click.UsageError("--label goes with --image; with --input the folders are the labels")
-    if input_root is not None and output is None:
+    if input_root is not None and not images and output is None:
         raise click.UsageError("--input needs --output DIR")
-    from augx import class_tree, named_images, plan_copies
-
-    spec = _load_spec(options)
-    if label is None and output is not None:
+    if images and label is None and output is not None:
         label = ""  # straight into --output
-    sources = named_images(images, label) if images else class_tree(input_root or "")
-    amount = {name: options[name] for name in ("total", "copies", "per_class")}
-    if images and not any(amount.values()):
-        amount["total"] = 100
-    plan = plan_copies(sources, spec, originals=options["originals"], **amount)
+    spec = typed_spec(options)
+    sources = typed_sources(images, input_root, label)
+    plan = typed_plan(images, sources, spec, options)
     root = output if output is not None else "generated_dataset"
     if options["dry_run"]:
         from augx.output import look
@@ -95,25 +71,6 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
         raise click.exceptions.Exit(128 + signals.number)
     if report.missing:
         raise click.exceptions.Exit(1)
-
-
-def _load_spec(options: dict[str, Any]) -> Spec:
-    """The spec with --set, and with the options that stand for a --set of their own; errors name the option as it was typed."""
-    from augx import SpecError, load_spec
-
-    typed = {f"{key}={options[name]}": f"--{name.rstrip('_')} {options[name]}" for key, name in _SHORT if options[name] is not None}
-    if options["size"] is not None:
-        match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", options["size"])
-        if not match:
-            raise click.UsageError(f"--size {options['size']!r}: write WIDTHxHEIGHT, for example 224x224")
-        typed[f"output.size=[{int(match[1])}, {int(match[2])}]"] = f"--size {options['size']}"
-    try:
-        return load_spec(options["spec"], [*options["overrides"], *typed])
-    except SpecError as error:
-        problems = error.problems
-        for key, option in typed.items():
-            problems = [problem.replace(f"--set {key}:", f"{option}:") for problem in problems]
-        raise SpecError(problems) from None
 
 
 class _Signals:
@@ -151,7 +108,7 @@ def _run(plan: Plan, spec: Any, root: str, input_root: str | None, options: dict
 def _progress(plan: Plan, options: dict[str, Any]) -> Iterator[Callable[[Sequence[str]], None]]:
     def write_paths(paths: Sequence[str]) -> None:
         if options["paths"]:
-            _write_out(b"".join(os.fsencode(path) + b"\n" for path in paths))
+            write_out(b"".join(os.fsencode(path) + b"\n" for path in paths))
 
     if options["quiet"] or not sys.stderr.isatty():
         yield write_paths
@@ -168,15 +125,6 @@ def _progress(plan: Plan, options: dict[str, Any]) -> Iterator[Callable[[Sequenc
         yield on_commit
 
 
-def _write_out(data: bytes) -> None:
-    """To standard output; a reader that has gone away (``| head``) does not stop the work."""
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
 def _print_plan(plan: Plan, root: str, there: int, as_json: bool) -> None:
     from augx.errors import printable
 
@@ -184,7 +132,7 @@ def _print_plan(plan: Plan, root: str, there: int, as_json: bool) -> None:
     if as_json:
         rows = {label: {"sources": s, "copies": c, "files": f} for label, (s, c, f) in classes.items()}
         counts = {"sources": len(plan.rows), "copies": plan.copies, "files": plan.files, "there": there}
-        _write_out(json.dumps({"output": root, **counts, "classes": rows}).encode() + b"\n")
+        write_out(json.dumps({"output": root, **counts, "classes": rows}).encode() + b"\n")
         return
     lines: list[tuple[object, ...]] = [("class", "sources", "copies", "files")]
     lines += [(printable(label) or "(none)", *counts) for label, counts in classes.items()]
@@ -192,7 +140,7 @@ def _print_plan(plan: Plan, root: str, there: int, as_json: bool) -> None:
     width = max(len(str(line[0])) for line in lines)
     table = "".join(f"{name:<{width}}" + "".join(f"{n:>14}" for n in counts) + "\n" for name, *counts in lines)
     left = f", {there} are there already, {plan.files - there} to make" if there else ""
-    _write_out(f"{table}into {printable(root)}{left}; nothing was written (--dry-run)\n".encode())
+    write_out(f"{table}into {printable(root)}{left}; nothing was written (--dry-run)\n".encode())
 
 
 def _print_report(report: Report, plan: Plan, options: dict[str, Any], signal_number: int | None) -> None:
@@ -202,7 +150,7 @@ def _print_report(report: Report, plan: Plan, options: dict[str, Any], signal_nu
         failures = [{"source": f.source, "reason": f.reason, "missing": f.missing} for f in report.failures]
         counts = {name: getattr(report, name) for name in ("planned", "made", "kept", "missing")}
         summary = {"output": report.output, **counts, "failures": failures, "stopped": report.stopped, "seconds": round(report.seconds, 3)}
-        _write_out(json.dumps(summary).encode() + b"\n")
+        write_out(json.dumps(summary).encode() + b"\n")
     for failure in report.failures:
         click.echo(f"augx: {printable(failure.source)}: {failure.reason}; {failure.missing} files missing", err=True)
     if options["quiet"] and not report.missing:
