@@ -9,7 +9,10 @@ import sys
 import click
 
 from augx import __version__
+from augx.commands.check import check
 from augx.commands.generate import generate
+from augx.commands.plan import plan
+from augx.commands.schema import schema
 from augx.commands.transforms import transforms
 from augx.errors import AugxError
 
@@ -20,7 +23,7 @@ def augx() -> None:
     """Turn a small labelled image set into a large one, on disk, reproducibly."""
 
 
-for command in (generate, transforms):
+for command in (generate, plan, check, schema, transforms):
     augx.add_command(command)
 
 

@@ -24,7 +24,7 @@ from augx.output import check_apart, check_no_foreign, check_same_set, check_sou
 from augx.plan import Plan, Unit, plan_copies
 from augx.sources import class_tree, named_images, read_bytes
 from augx.spec import Spec, load_spec
-from augx.unit import Failure, Job, UnitResult, Worker, make_run_unit
+from augx.unit import Failure, Job, UnitResult, Worker, make_run_unit, one_thread_cv2
 
 Paths = str | os.PathLike[str]
 OnCommit = Callable[[Sequence[str]], None]
@@ -127,7 +127,7 @@ def run_plan(
         run = _Run(manifest, listed, root, on_commit or (lambda paths: None), options.on_error)
         state = "stopped"
         try:
-            with _one_thread_cv2():
+            with one_thread_cv2():
                 run.drive(_results(plan, spec, manifest, root, options, listed, plan.files - kept, stop), stop)
             report = run.report(plan.files, kept, began, stop)
             state = "complete" if not report.missing else "stopped" if stop.is_set() else "incomplete"
@@ -202,15 +202,6 @@ def _copy_pixels(plan: Plan, spec: Spec) -> int:
 def _lost(unit: Unit) -> UnitResult:
     reason = "the worker process died while it was in work, twice"
     return UnitResult(failures=[Failure(segment.row.source.path, reason, len(segment)) for segment in unit])
-
-
-@contextlib.contextmanager
-def _one_thread_cv2() -> Iterator[None]:
-    threads = cv2.getNumThreads()
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
 
 
 def _boot() -> str:

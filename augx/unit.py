@@ -5,6 +5,7 @@ Decode the source once, draw all, then for each copy: apply, encode, write, and 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections import OrderedDict
@@ -225,3 +226,14 @@ class _Entry:
 def make_run_unit(job: Job, stop: StopFlag) -> Callable[[Unit], UnitResult]:
     """``run_unit`` for a process of its own."""
     return Worker(job, stop).run_unit
+
+
+@contextlib.contextmanager
+def one_thread_cv2() -> Iterator[None]:
+    """OpenCV with one thread; afterwards it has what the caller has given it."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from augx.commands.options import AMOUNT, COUNT, MAX_PIXELS, SOURCES, SPEC, typed_plan, typed_sources, typed_spec, write_out
+from augx.commands.options import AMOUNT, JOBS, MAX_PIXELS, SOURCES, SPEC, typed_plan, typed_sources, typed_spec, write_out
+from augx.commands.plan import print_plan
 
 if TYPE_CHECKING:
     from augx.executors import Stop
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
 @click.option("--output", metavar="DIR", help="Where the copies go.  [default: generated_dataset, in a folder a picture]")
 @SPEC
 @AMOUNT
-@click.option("--jobs", type=COUNT, help="Workers.  [default: one a core]")
+@JOBS
 @click.option("--engine", type=click.Choice(["auto", "threads", "processes"]), default="auto", show_default=True, help="What workers are.")
 @click.option("--on-error", type=click.Choice(["skip", "stop"]), default="skip", show_default=True, help="What to do about a bad source.")
 @MAX_PIXELS
 @click.option("--overwrite", is_flag=True, help="Replace the set that the output holds (the files listed in its manifest).")
-@click.option("--dry-run", is_flag=True, help="Print the plan and touch nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the plan, as `augx plan` does, and touch nothing.")
 @click.option("--paths", is_flag=True, help="Print the path of each file as it is written.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress, no summary; errors only.")
@@ -60,7 +61,7 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
         from augx.output import look
 
         there = 0 if options["overwrite"] else look(plan, spec, root, input_root)
-        _print_plan(plan, root, there, options["as_json"])
+        print_plan(plan, spec, options, root, there)
         return
     gc.freeze()
     gc.enable()
@@ -123,24 +124,6 @@ def _progress(plan: Plan, options: dict[str, Any]) -> Iterator[Callable[[Sequenc
             write_paths(paths)
 
         yield on_commit
-
-
-def _print_plan(plan: Plan, root: str, there: int, as_json: bool) -> None:
-    from augx.errors import printable
-
-    classes = plan.classes()
-    if as_json:
-        rows = {label: {"sources": s, "copies": c, "files": f} for label, (s, c, f) in classes.items()}
-        counts = {"sources": len(plan.rows), "copies": plan.copies, "files": plan.files, "there": there}
-        write_out(json.dumps({"output": root, **counts, "classes": rows}).encode() + b"\n")
-        return
-    lines: list[tuple[object, ...]] = [("class", "sources", "copies", "files")]
-    lines += [(printable(label) or "(none)", *counts) for label, counts in classes.items()]
-    lines.append(("all", len(plan.rows), plan.copies, plan.files))
-    width = max(len(str(line[0])) for line in lines)
-    table = "".join(f"{name:<{width}}" + "".join(f"{n:>14}" for n in counts) + "\n" for name, *counts in lines)
-    left = f", {there} are there already, {plan.files - there} to make" if there else ""
-    write_out(f"{table}into {printable(root)}{left}; nothing was written (--dry-run)\n".encode())
 
 
 def _print_report(report: Report, plan: Plan, options: dict[str, Any], signal_number: int | None) -> None:

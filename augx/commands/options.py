@@ -36,10 +36,11 @@ SOURCES: Callable[[F], F] = _together(
 )
 """``--image``, ``--input``, ``--label``."""
 
-MAX_PIXELS: Callable[[F], F] = _together(
-    click.option("--max-pixels", type=COUNT, default=100_000_000, show_default=True, help="Refuse larger sources."),
+MAX_PIXELS: Callable[[F], F] = click.option(
+    "--max-pixels", type=COUNT, default=100_000_000, show_default=True, help="Refuse larger sources."
 )
-"""``--max-pixels``."""
+
+JOBS: Callable[[F], F] = click.option("--jobs", type=COUNT, help="Workers.  [default: one a core]")
 
 CHANGES: Callable[[F], F] = _together(
     click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the spec, e.g. warp.rotate=15; may be repeated."),

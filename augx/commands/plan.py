@@ -1,0 +1,115 @@
+"""``augx plan``: what a run would make and cost, before it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from augx.commands.options import AMOUNT, JOBS, MAX_PIXELS, SOURCES, SPEC, typed_plan, typed_sources, typed_spec, write_out
+
+if TYPE_CHECKING:
+    from augx.plan import Plan
+    from augx.review.estimate import Cost, Estimate
+    from augx.spec import Spec
+
+
+@click.command(context_settings={"max_content_width": 110})
+@SOURCES
+@SPEC
+@AMOUNT
+@JOBS
+@MAX_PIXELS
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def plan(images: tuple[str, ...], input_root: str | None, label: str | None, **options: Any) -> None:
+    """Say how many pictures a run would make, of which class, and about how many bytes and minutes they cost.
+
+    \b
+    augx plan --input photos/ --per-class 1000 --spec strong
+
+    Some copies of some pictures are made in memory and measured; nothing is written.
+    """
+    spec = typed_spec(options)
+    sources = typed_sources(images, input_root, label)
+    print_plan(typed_plan(images, sources, spec, options), spec, options)
+
+
+def print_plan(plan: Plan, spec: Spec, options: dict[str, Any], root: str | None = None, there: int = 0) -> None:
+    """The plan as a table or as JSON; ``there`` files of it are in ``root`` already."""
+    from augx.errors import printable
+    from augx.review.estimate import estimate_plan
+
+    estimate = estimate_plan(plan, spec, jobs=options["jobs"], max_pixels=options["max_pixels"])
+    if options["as_json"]:
+        write_out(json.dumps(_as_json(plan, estimate, root, there)).encode() + b"\n")
+    else:
+        text = _table(plan, estimate) + _answer(plan, estimate, root, there)
+        write_out(text.encode())
+    for failure in estimate.failures:
+        click.echo(f"augx: {printable(failure.source)}: {failure.reason}; {failure.missing} files would be missing", err=True)
+
+
+def _as_json(plan: Plan, estimate: Estimate, root: str | None, there: int) -> dict[str, Any]:
+    def cost(found: Cost) -> dict[str, Any]:
+        return {"pixels": round(found.pixels), "bytes": round(found.bytes), "seconds": round(estimate.seconds(found), 3)}
+
+    rows = {
+        label: {"sources": s, "copies": c, "files": f, "estimate": cost(estimate.classes[label])}
+        for label, (s, c, f) in plan.classes().items()
+    }
+    counts = {"sources": len(plan.rows), "copies": plan.copies, "files": plan.files, "there": there}
+    probe = {"sources": estimate.probed, "copies": estimate.copies, "jobs": estimate.jobs}
+    failures = [{"source": f.source, "reason": f.reason, "missing": f.missing} for f in estimate.failures]
+    return {"output": root, **counts, "estimate": cost(estimate.total), "classes": rows, "probe": probe, "failures": failures}
+
+
+def _table(plan: Plan, estimate: Estimate) -> str:
+    from augx.errors import printable
+
+    def cost(found: Cost) -> tuple[str, ...]:
+        return _counted(found.pixels), _counted(found.bytes), _lasting(estimate.seconds(found))
+
+    lines: list[tuple[object, ...]] = [("class", "sources", "copies", "files", "pixels", "bytes", "time")]
+    every = plan.classes().items()
+    lines += [(printable(label) or "(none)", *counts, *cost(estimate.classes[label])) for label, counts in every]
+    lines.append(("all", len(plan.rows), plan.copies, plan.files, *cost(estimate.total)))
+    width = max(len(str(line[0])) for line in lines)
+    return "".join(f"{name:<{width}}" + "".join(f"{n:>12}" for n in counts) + "\n" for name, *counts in lines)
+
+
+def _answer(plan: Plan, estimate: Estimate, root: str | None, there: int) -> str:
+    """How many images will I get?"""
+    from augx.errors import printable
+
+    copies = sorted({row.copies for row in plan.rows})
+    each = f"{copies[0]}" if len(copies) == 1 else f"{copies[0]} to {copies[-1]}"
+    pictures = f"{len(plan.rows)} pictures" if len(plan.rows) > 1 else "1 picture"
+    originals = " and the originals" if plan.originals else ""
+    left = estimate.total.times((plan.files - there) / plan.files)
+    workers = f"{estimate.jobs} workers" if estimate.jobs > 1 else "1 worker"
+    trial = f"by {estimate.copies} trial copies of {estimate.probed}"
+    text = f"{plan.files} files: {each} copies of each of {pictures}{originals}"
+    text = text.replace("each of 1 picture", "1 picture").replace("1 copies", "1 copy")
+    if root is None:
+        return f"{text}; about {_counted(left.bytes)}B and {_lasting(left.seconds / estimate.jobs)} with {workers} ({trial})\n"
+    kept = f"{there} are there already, {plan.files - there} to make, " if there else ""
+    cost = f"about {_counted(left.bytes)}B and {_lasting(left.seconds / estimate.jobs)} with {workers} ({trial})"
+    return f"{text}\ninto {printable(root)}, {kept}{cost}; nothing was written (--dry-run)\n"
+
+
+def _counted(n: float) -> str:
+    """A large number in three digits: 12.3 M."""
+    for unit in (" ", " k", " M", " G", " T"):
+        if n < 999.5 or unit == " T":
+            return f"{n:.3g}{unit}" if n < 999.5 else f"{n:.0f}{unit}"
+        n /= 1000
+    raise AssertionError
+
+
+def _lasting(seconds: float) -> str:
+    if seconds < 1:
+        return "1 s" if seconds > 0 else "0 s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.0f} h"

@@ -1,0 +1,173 @@
+"""What a plan will cost, in pixels, bytes and seconds: some copies of some sources are made in memory, and measured."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from augx.decode import MAX_PIXELS
+from augx.draws import draw
+from augx.errors import CopyError, SourceError
+from augx.executors import available_cores
+from augx.plan import Plan
+from augx.recipe import apply, recipes
+from augx.rows import Row
+from augx.sources import load
+from augx.spec import Spec
+from augx.unit import Failure, one_thread_cv2
+from augx.writers import FORMATS, encode
+
+_BINS = 32
+_COPIES = 2
+_PIXELS = 40_000_000
+_LEAST = 4
+_FILE_SECONDS = 0.0001
+"""To write a file and its line: what 20,000 copies of 64x64 take beyond computing them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Files by what they cost: pixels of all copies, bytes of all files, and one worker's seconds to make them."""
+
+    pixels: float = 0
+    bytes: float = 0
+    seconds: float = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.pixels + other.pixels, self.bytes + other.bytes, self.seconds + other.seconds)
+
+    def times(self, factor: float) -> Cost:
+        """That many of these files."""
+        return Cost(self.pixels * factor, self.bytes * factor, self.seconds * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The cost of each class and of ``jobs`` workers' run, from ``copies`` trial copies of ``probed`` sources.
+
+    ``failures`` are probed sources that can't be read, of which each lacks all its copies.
+    """
+
+    classes: dict[str, Cost]
+    probed: int
+    copies: int
+    failures: tuple[Failure, ...]
+    jobs: int
+
+    @property
+    def total(self) -> Cost:
+        """All classes together."""
+        return sum(self.classes.values(), Cost())
+
+    def seconds(self, cost: Cost) -> float:
+        """How long the workers will take for some of the files, disk and start-up left aside."""
+        return cost.seconds / self.jobs
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """What was measured on one source: its size in bytes, the mean cost of a copy, and seconds to decode it."""
+
+    size: int
+    copy: Cost
+    decoding: float
+
+
+def estimate_plan(plan: Plan, spec: Spec, *, jobs: int | None = None, max_pixels: int = MAX_PIXELS) -> Estimate:
+    """The cost of a plan. At most some 40 million pixels are computed, so it takes a second or two however large the plan.
+
+    The sources are sorted by format and size in bytes and cut into bins of equally many copies (a stratified sample;
+    Cochran, "Sampling Techniques", 1977, chapter 5); what the source in a bin's middle gives stands for its bin.
+    """
+    sizes = [_size(row) for row in plan.rows]
+    order = sorted((i for i, row in enumerate(plan.rows) if row.copies), key=lambda i: (plan.rows[i].format, sizes[i]))
+    weights = np.array([plan.rows[i].copies for i in order], float)
+    middles = (np.cumsum(weights) - weights / 2) / weights.sum()
+    edges = np.cumsum(weights) / weights.sum()
+    chosen = [order[min(int(np.searchsorted(edges, (b + 0.5) / _BINS)), len(order) - 1)] for b in range(_BINS)]
+    probes, failures, made = _probed(plan, spec, chosen, sizes, max_pixels)
+    classes = {label: Cost() for label in plan.classes()}
+    if probes:
+        at = np.array(sorted(probes))
+        nearest = at[np.abs(at + 0.5 - middles[:, None] * _BINS).argmin(axis=1)].tolist()
+        for i, b in zip(order, nearest, strict=True):
+            row, found = plan.rows[i], probes[b]
+            # Copies of the source's own size grow with it; those of a fixed size are alike within a bin.
+            one = found.copy.times(1 if spec.output.size else sizes[i] / found.size)
+            for label, copies in ((row.source.label, row.copies - sum(n for _, n in row.relabelled)), *row.relabelled):
+                classes[label] += one.times(copies) + Cost(seconds=(found.decoding + _FILE_SECONDS * row.copies) * copies / row.copies)
+    for row, size in zip(plan.rows, sizes, strict=True):
+        if plan.originals:
+            classes[row.source.label] += Cost(bytes=size, seconds=_FILE_SECONDS)
+    return Estimate(classes, len({chosen[b] for b in probes}), made, failures, min(jobs or available_cores(), max(plan.files, 1)))
+
+
+def _size(row: Row) -> int:
+    try:
+        return max(os.stat(row.source.path).st_size, 1)
+    except OSError:
+        return 1
+
+
+def _spread(n: int) -> Iterator[int]:
+    """0 to n - 1 (a power of two), any beginning of which is spread evenly (van der Corput, 1935)."""
+    bits = n.bit_length() - 1
+    return (int(f"{i:0{bits}b}"[::-1], 2) for i in range(n))
+
+
+def _probed(
+    plan: Plan, spec: Spec, chosen: Sequence[int], sizes: Sequence[int], max_pixels: int
+) -> tuple[dict[int, _Probe], tuple[Failure, ...], int]:
+    """Measured sources by bin, those that can't be read, and the number of trial copies."""
+    found: dict[int, _Probe] = {}
+    by_row: dict[int, _Probe] = {}
+    failures: dict[int, Failure] = {}
+    often = Counter(chosen)
+    made, pixels = 0, 0.0
+    with one_thread_cv2():
+        for b in _spread(_BINS):
+            i = chosen[b]
+            row = plan.rows[i]
+            if i in by_row:
+                found[b] = by_row[i]
+            if i in by_row or i in failures or (pixels > _PIXELS and len(by_row) >= min(_LEAST, len(often))):
+                continue
+            try:
+                room = max(2, int((_PIXELS - pixels) * often[i] / _BINS)) if len(often) > 1 else _PIXELS
+                probe, copies = _measured(row, spec, range(min(_COPIES * often[i], row.copies)), sizes[i], max_pixels, room)
+            except SourceError as error:
+                failures[i] = Failure(row.source.path, str(error), row.copies + plan.originals)
+                continue
+            by_row[i] = found[b] = probe
+            made += copies
+            pixels += probe.copy.pixels * copies
+    return found, tuple(failures.values()), made
+
+
+def _measured(row: Row, spec: Spec, copies: range, size: int, max_pixels: int, room: float) -> tuple[_Probe, int]:
+    """Some copies of one source, as a worker would make them, until ``room`` pixels are made, and their number."""
+    began = time.thread_time()
+    sample = load(row.source, max_pixels, flat=not FORMATS[row.format].alpha)
+    decoding = time.thread_time() - began
+    own = spec.of_class(row.source.label)
+    pixels = written = made = 0
+    began = time.thread_time()
+    for recipe in recipes(own, draw(own, sample.key, copies), sample):
+        try:
+            picture = apply(recipe, sample)
+            written += len(encode(picture, row.format, spec.output.quality))
+        except CopyError:
+            continue
+        made += 1
+        pixels += picture.shape[0] * picture.shape[1]
+        if pixels >= room and made >= 2:
+            break
+    if not made:
+        raise SourceError("none of its copies can be made")
+    each = (time.thread_time() - began) / made
+    return _Probe(size, Cost(pixels / made, written / made, each), decoding), made
