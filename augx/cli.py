@@ -10,8 +10,12 @@ import click
 
 from augx import __version__
 from augx.commands.check import check
+from augx.commands.explain import explain
 from augx.commands.generate import generate
+from augx.commands.importing import importing
 from augx.commands.plan import plan
+from augx.commands.preview import preview
+from augx.commands.remake import remake
 from augx.commands.schema import schema
 from augx.commands.transforms import transforms
 from augx.errors import AugxError
@@ -23,7 +27,7 @@ def augx() -> None:
     """Turn a small labelled image set into a large one, on disk, reproducibly."""
 
 
-for command in (generate, plan, check, schema, transforms):
+for command in (generate, plan, preview, check, explain, remake, importing, schema, transforms):
     augx.add_command(command)
 
 

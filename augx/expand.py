@@ -122,7 +122,8 @@ def run_plan(
         listed = manifest.listed(verify=crashed)
         check_surplus(plan, listed, root)
         check_sources(plan, listed)
-        write_run(root, _run_fields(plan, spec, "running", ()))
+        found_in = _found_in(plan, input, root)
+        write_run(root, _run_fields(plan, spec, "running", (), found_in))
         kept = count_listed(plan, listed)
         run = _Run(manifest, listed, root, on_commit or (lambda paths: None), options.on_error)
         state = "stopped"
@@ -133,7 +134,7 @@ def run_plan(
             state = "complete" if not report.missing else "stopped" if stop.is_set() else "incomplete"
         finally:
             with contextlib.suppress(WriteError):
-                write_run(root, _run_fields(plan, spec, state, run.failures.values()))
+                write_run(root, _run_fields(plan, spec, state, run.failures.values(), found_in))
     return report
 
 
@@ -211,7 +212,13 @@ def _boot() -> str:
     return ""
 
 
-def _run_fields(plan: Plan, spec: Spec, state: str, failures: Any) -> dict[str, Any]:
+def _found_in(plan: Plan, input: Paths | None, root: str) -> list[str]:
+    """The folders that the sources' keys begin in, as seen from the output, so that both can be moved together."""
+    folders = {os.fspath(input)} if input is not None else {os.path.dirname(row.source.path) for row in plan.rows}
+    return sorted(os.path.relpath(folder or ".", root) for folder in folders)
+
+
+def _run_fields(plan: Plan, spec: Spec, state: str, failures: Any, found_in: list[str]) -> dict[str, Any]:
     fields = {
         "augx": __version__,
         "state": state,
@@ -219,6 +226,7 @@ def _run_fields(plan: Plan, spec: Spec, state: str, failures: Any) -> dict[str, 
         "spec_hash": spec.hash,
         "seed": spec.seed,
         "sources": len(plan.rows),
+        "found_in": found_in,
         "copies": plan.copies,
         "originals": plan.originals,
         "classes": {label: {"sources": s, "copies": c, "files": f} for label, (s, c, f) in plan.classes().items()},

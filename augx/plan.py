@@ -127,7 +127,7 @@ def plan_copies(
         counts = {}
         for group in _by_label(sources).values():
             counts |= _spread(n, group)
-    formats = [_format(source, spec) for source in sources]
+    formats = [planned_format(source, spec) for source in sources]
     _check_classes(sources, spec)
     rows = tuple(Row(source, counts[i], formats[i], _relabelled(source, spec, counts[i])) for i, source in enumerate(sources))
     _check_names(rows, originals)
@@ -153,7 +153,8 @@ def _spread(total: int, indices: Sequence[int]) -> dict[int, int]:
     return {i: base + (rank < rest) for rank, i in enumerate(indices)}
 
 
-def _format(source: Source, spec: Spec) -> str:
+def planned_format(source: Source, spec: Spec) -> str:
+    """The format that copies of a source are written in."""
     if spec.output.format != "source":
         return spec.output.format
     own = EXTENSIONS.get(os.path.splitext(source.name)[1].lower(), "png")

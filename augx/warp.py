@@ -141,6 +141,11 @@ def warp(levels: Levels, sampling: Sampling, halved: tuple[int, int], size: tupl
     return _inside_white(cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR) if by_four else warped)
 
 
+def is_window(sampling: Sampling, image: Array, size: tuple[int, int]) -> bool:
+    """Whether a copy of ``size`` is a part of the picture pixel for pixel, turned by quarters or mirrored: no resample at all."""
+    return sampling.is_affine() and _window(sampling.matrices[0].tolist(), image, size) is not None
+
+
 def by_fours(image: Array) -> list[Array]:
     """The picture in parts of one, three or four channels: cv2 takes no more, and of two makes less exact ones."""
     channels = 1 if image.ndim == 2 else image.shape[2]

@@ -91,13 +91,14 @@ class TestStreams:
         before = tree(tmp_path)
         done = augx("generate", "--input", "photos", "--output", "out", "--per-class", "50", "--originals", "--dry-run")
         rows = [line.split() for line in done.stdout.decode().splitlines()]
-        assert rows[1:4] == [["cats", "3", "50", "53"], ["dogs", "2", "50", "52"], ["all", "5", "100", "105"]]
+        assert [row[:4] for row in rows[1:4]] == [["cats", "3", "50", "53"], ["dogs", "2", "50", "52"], ["all", "5", "100", "105"]]
         assert done.returncode == 0 and tree(tmp_path) == before
 
     def test_dry_run_as_json(self, augx: Run, class_folders: Path) -> None:
         done = augx("generate", "--input", "photos", "--output", "out", "--copies", "4", "--dry-run", "--json")
         plan = json.loads(done.stdout)
-        assert plan["copies"] == 20 and plan["classes"]["dogs"] == {"sources": 2, "copies": 8, "files": 8}
+        dogs = plan["classes"]["dogs"]
+        assert plan["copies"] == 20 and (dogs["sources"], dogs["copies"], dogs["files"]) == (2, 8, 8)
 
     def test_dry_run_refuses_what_the_run_would_and_knows_what_is_there(self, augx: Run, class_folders: Path, tmp_path: Path) -> None:
         common = ["generate", "--input", "photos"]

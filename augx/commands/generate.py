@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from augx.executors import Stop
     from augx.expand import Report
     from augx.plan import Plan
+    from augx.spec import Spec
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @MAX_PIXELS
 @click.option("--overwrite", is_flag=True, help="Replace the set that the output holds (the files listed in its manifest).")
 @click.option("--dry-run", is_flag=True, help="Print the plan, as `augx plan` does, and touch nothing.")
+@click.option("--report", is_flag=False, flag_value="", metavar="[FILE]", help="Write a report in HTML.  [default: OUTPUT/report.html]")
 @click.option("--paths", is_flag=True, help="Print the path of each file as it is written.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress, no summary; errors only.")
@@ -63,6 +65,10 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
         there = 0 if options["overwrite"] else look(plan, spec, root, input_root)
         print_plan(plan, spec, options, root, there)
         return
+    if options["report"]:
+        from augx.review.report import check_path
+
+        check_path(options["report"])
     gc.freeze()
     gc.enable()
     with _Signals() as signals:
@@ -70,6 +76,8 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
     _print_report(report, plan, options, signals.number)
     if signals.number is not None:
         raise click.exceptions.Exit(128 + signals.number)
+    if options["report"] is not None:
+        _write_report(plan, spec, report, options)
     if report.missing:
         raise click.exceptions.Exit(1)
 
@@ -124,6 +132,17 @@ def _progress(plan: Plan, options: dict[str, Any]) -> Iterator[Callable[[Sequenc
             write_paths(paths)
 
         yield on_commit
+
+
+def _write_report(plan: Plan, spec: Spec, run: Report, options: dict[str, Any]) -> None:
+    from augx.errors import printable
+    from augx.review.finished import run_report
+    from augx.review.report import put
+
+    path = options["report"] or os.path.join(run.output, "report.html")
+    put(path, run_report(plan, spec, run, name=options["spec"], max_pixels=options["max_pixels"]))
+    if not options["quiet"]:
+        click.echo(f"augx: {printable(path)}: a report of the run", err=True)
 
 
 def _print_report(report: Report, plan: Plan, options: dict[str, Any], signal_number: int | None) -> None:

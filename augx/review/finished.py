@@ -1,0 +1,66 @@
+"""The report of a finished run: what its manifest lists, and the files that stand."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from augx.decode import decode
+from augx.draws import CopyParams
+from augx.errors import SourceError
+from augx.expand import Report
+from augx.manifest import Manifest
+from augx.plan import Plan
+from augx.review.preview import chosen_rows, preview
+from augx.review.report import COPIES, SOURCES, report
+from augx.review.sheet import Cell, thumbnail
+from augx.review.spread import Tally
+from augx.rows import Row
+from augx.sources import read_bytes
+from augx.spec import Spec
+
+_BATCH = 4096
+
+
+def run_report(plan: Plan, spec: Spec, run: Report, *, name: str, max_pixels: int) -> bytes:
+    """The page; ``name`` is the spec's. Raises ``SourceError`` where no source can be read, ``OutputError`` for a damaged manifest."""
+    wanted = {(row.source.key, copy) for row in chosen_rows(plan, SOURCES) for copy in range(min(COPIES, row.copies))}
+    files: dict[tuple[str, int], str] = {}
+    tally = Tally(spec)
+    batches: dict[str, list[CopyParams]] = defaultdict(list)
+    for fields in _copies(run.output, {row.source.key for row in plan.rows}):
+        place = fields["source"], fields["copy"]
+        if place in wanted:
+            files[place] = fields["file"]
+        batch = batches[fields.get("source_label", fields["label"])]
+        batch.append(fields["params"])
+        if len(batch) == _BATCH:
+            tally.add_lines(fields.get("source_label", fields["label"]), batch)
+            batch.clear()
+    for label, batch in batches.items():
+        tally.add_lines(label, batch)
+
+    def written(row: Row, copies: range) -> Iterator[Cell]:
+        for copy in copies:
+            caption = f"copy {copy}"
+            if (row.source.key, copy) not in files:
+                yield Cell(None, f"{caption}: missing")
+                continue
+            path = os.path.join(run.output, files[row.source.key, copy])
+            try:
+                yield Cell(thumbnail(decode(read_bytes(path), max_pixels)), caption)
+            except SourceError as error:
+                yield Cell(None, f"{caption}: {error}")
+
+    shown = preview(plan, spec, copies=COPIES, sources=SOURCES, max_pixels=max_pixels, shown=written)
+    return report(shown, list(tally.spreads()), run.failures, name=name, drawn=tally.copies, made=True)
+
+
+def _copies(root: str, keys: set[str]) -> Iterator[dict[str, Any]]:
+    """The manifest's lines of copies of some sources."""
+    with Manifest(root, look_only=True) as manifest:
+        for _, fields in manifest.entries():
+            if not fields.get("original") and fields.get("source") in keys:
+                yield fields
