@@ -12,9 +12,9 @@ import cv2
 
 from augx.decode import MAX_PIXELS
 from augx.draws import Draws
-from augx.errors import OutputError, PlanError, SourceError, printable
+from augx.errors import OutputError, PlanError, SourceError, SpecError, printable
 from augx.files import put_files
-from augx.manifest import MANIFEST, Manifest, read_run
+from augx.manifest import MANIFEST, RUN, Manifest, read_run
 from augx.recipe import apply, recipes
 from augx.sources import EXTENSIONS, Source, load, read_bytes
 from augx.spec import Spec, load_spec
@@ -49,7 +49,7 @@ def remake_files(
     if recorded is None:
         raise OutputError(f"{printable(path)}: not the manifest.jsonl of a set; there must be a run.json beside it")
     lines = _wanted(root, files)
-    spec = load_spec(recorded["spec"])
+    spec = _recorded_spec(recorded, os.path.join(root, RUN))
     folders = [os.fspath(input)] if input is not None else [os.path.join(root, folder) for folder in recorded.get("found_in", [])]
     target = os.fspath(output) if output is not None else root
     try:
@@ -71,6 +71,16 @@ def remake_files(
         except SourceError as error:
             failures.append(Failure(file, str(error), 1))
     return Remade(tuple(made), tuple(same), tuple(failures))
+
+
+def _recorded_spec(recorded: dict[str, Any], place: str) -> Spec:
+    found = recorded.get("spec")
+    if not isinstance(found, dict):
+        raise OutputError(f"{printable(place)}: holds no spec, so nothing can be made from it")
+    try:
+        return load_spec(found)
+    except SpecError as error:
+        raise OutputError(f"{printable(place)}: its spec is not one that this augx reads: {error.problems[0]}") from None
 
 
 def _wanted(root: str, files: Sequence[Paths]) -> dict[str, dict[str, Any]]:

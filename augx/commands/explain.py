@@ -13,7 +13,7 @@ from augx.commands.options import MAX_PIXELS, SPEC, typed_spec, write_out
 @click.command(context_settings={"max_content_width": 110})
 @click.option("--image", required=True, metavar="FILE", help="The picture.")
 @click.option("--label", help="The class that it belongs to, as for generate.")
-@click.option("--copy", type=click.IntRange(min=0), required=True, help="The copy's number, as its file name has it.")
+@click.option("--copy", type=click.IntRange(0, 2**53), required=True, help="The copy's number, as its file name has it.")
 @SPEC
 @MAX_PIXELS
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, with the whole table.")

@@ -16,6 +16,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from augx.errors import printable
+
 Array = np.ndarray[Any, Any]
 
 CELL = 192
@@ -181,7 +183,7 @@ def _wrapped(font: int, text: str, width: int) -> list[str]:
 
 
 def _ascii(text: str) -> str:
-    return text.encode("ascii", "backslashreplace").decode("ascii")
+    return printable(text).encode("ascii", "backslashreplace").decode("ascii")
 
 
 @cache

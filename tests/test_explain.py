@@ -1,0 +1,149 @@
+"""``augx explain``: the numbers are those of the copy that generate writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from augx import expand_dataset, load_spec, named_images
+from augx.draws import draw
+from augx.recipe import apply, move_points, recipes
+from augx.review.explain import Explanation, explain_copy
+from augx.sources import load
+from tests.conftest import PHOTOS, Run, picture, write_picture
+
+CAT = PHOTOS / "cats" / "Cat.jpg"
+
+
+def explained(spec: dict[str, object], copy: int = 0, image: Path = CAT) -> Explanation:
+    (source,) = named_images([image], "")
+    return explain_copy(source, load_spec({"augx": 1, **spec}), copy)
+
+
+@pytest.mark.parametrize("preset", ["tutorial", "gentle", "strong", "documents"])
+def test_it_says_what_the_manifest_says(preset: str, tmp_path: Path) -> None:
+    spec = load_spec(preset)
+    expand_dataset(tmp_path / "out", images=CAT, spec=spec, copies=6)
+    (source,) = named_images([CAT], "")
+    for line in map(json.loads, (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()):
+        found = explain_copy(source, spec, line["copy"])
+        assert {step.place: step.params for step in found.drawn if step.params is not None} == line["params"]
+        assert found.file == line["file"]
+
+
+def test_the_matrix_and_the_tables_make_the_copy() -> None:
+    spec = load_spec("strong")
+    (source,) = named_images([CAT], "")
+    found, sample = explain_copy(source, spec, 3), load(source)
+    (recipe,) = recipes(spec, draw(spec, sample.key, range(3, 4)), sample)
+    points = np.array([[0, 0], [511, 0], [100, 300.5]])
+    assert found.matrix is not None and found.tables is not None
+    carried = np.c_[points, np.ones(3)] @ found.matrix.T
+    assert carried[:, :2] / carried[:, 2:] == pytest.approx(move_points(recipe, points))
+    assert np.array_equal(found.tables, recipe.table) and found.copy_size == apply(recipe, sample).shape[1::-1]
+
+
+@pytest.mark.parametrize(
+    ("warp", "resamples", "border"),
+    [
+        ({}, 0, 0),
+        ({"flip_h": 1.0}, 0, 0),
+        ({"rotate90": 1.0}, 0, 0),
+        ({"shift_x": {"fixed": 0.25}}, 1, 0.25),
+        ({"shift_x": {"fixed": 0.25}, "shift_y": {"fixed": 0.5}}, 1, 0.625),
+        ({"zoom": {"fixed": 0.5}}, 1, 0.75),
+        ({"zoom": {"fixed": 0.5}, "border": "crop_safe"}, 1, 0),
+        ({"rotate": {"fixed": 45}}, 1, 3 - 2 * 2**0.5),
+        ({"rotate": {"fixed": 45}, "shift_x": 0.3, "shear": 10, "zoom": 0.3, "perspective": 0.3, "elastic": 0.05}, 1, None),
+        ({"shift_x": {"fixed": 1}}, 1, 1),
+    ],
+    ids=[
+        "nothing",
+        "a flip",
+        "quarter turns",
+        "a shift",
+        "two shifts",
+        "smaller",
+        "crop_safe",
+        "an eighth turn",
+        "six transforms",
+        "all gone",
+    ],
+)
+def test_resamples_and_border(warp: dict[str, object], resamples: int, border: float | None) -> None:
+    found = explained({"warp": warp})
+    assert found.resamples == resamples
+    if border is not None:
+        assert found.border == pytest.approx(border, abs=0.02)
+
+
+def test_border_of_a_half_turn_behind_a_horizon_is_a_share() -> None:
+    for copy in range(20):
+        assert 0 <= explained({"warp": {"perspective": 0.6, "rotate": 180, "zoom": [0.1, 3]}}, copy).border <= 1
+
+
+def test_text_in_run_order(augx: Run) -> None:
+    done = augx("explain", "--image", CAT, "--copy", "3", "--spec", "strong", "--set", "then.2.fog={density: 0.5, p: 0}")
+    text = done.stdout.decode()
+    assert done.returncode == 0 and "Cat_00003.jpg" in text and "1 resample;" in text and "= 1 look-up" in text
+    places = ["warp.rotate", "warp.flip_h", "matrix, source to copy", "tone.brightness", "1 look-up", "then.blur", "then.fog"]
+    assert [text.index(place) for place in places] == sorted(text.index(place) for place in places)
+    assert text.splitlines()[-1].split() == ["then.fog", "off"]
+
+
+def test_json_holds_the_whole_table(augx: Run) -> None:
+    found = json.loads(augx("explain", "--image", CAT, "--copy", "3", "--spec", "strong", "--json").stdout)
+    assert np.shape(found["tables"]) == (3, 256) and np.shape(found["matrix"]) == (3, 3)
+    assert found["resamples"] == 1 and found["size"] == [512, 512] and 0 < found["border"] < 1
+
+
+def test_a_class_and_its_own_settings(augx: Run, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("{augx: 1, warp: {rotate: 30}, classes: {cats: {warp: {rotate: 0.5}, tone: {gamma: 0.2}}}}")
+    common = ("explain", "--image", CAT, "--copy", "0", "--spec", "s.yaml", "--json")
+    plain, cats = json.loads(augx(*common).stdout), json.loads(augx(*common, "--label", "cats").stdout)
+    assert [step["place"] for step in plain["drawn"]] == ["warp.rotate"]
+    assert [step["place"] for step in cats["drawn"]] == ["warp.rotate", "tone.gamma"]
+    assert abs(cats["drawn"][0]["params"]["angle"]) <= 0.5 and cats["file"] == "cats/Cat_00000.jpg"
+
+
+@pytest.mark.parametrize("policy", ["rand_augment", "trivial_augment", "auto_augment", "augmix"])
+def test_policies_name_what_they_drew(policy: str) -> None:
+    texts = [explained({"policy": policy}, copy).as_text() for copy in range(4)]
+    assert any(f"policy.{policy}" in text for text in texts) and all(len(text.splitlines()) < 60 for text in texts)
+    assert ("blended with 3 chains" in texts[0]) == (policy == "augmix")
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_pictures_of_every_kind(channels: int, dtype: type, tmp_path: Path) -> None:
+    image = write_picture(tmp_path / "x.png", picture(channels=channels, dtype=dtype))
+    found = explained({"tone": {"brightness": 0.2}, "then": [{"saturation": 0.2}]}, image=image)
+    assert found.tables is not None and found.tables.shape == (1, np.iinfo(dtype).max + 1)
+    assert found.as_text() and json.dumps(found.as_json())
+
+
+class TestWhatCanNotBe:
+    def test_a_picture_that_is_not_there(self, augx: Run) -> None:
+        done = augx("explain", "--image", "nope.jpg", "--copy", "1")
+        assert done.returncode == 2 and done.stderr.startswith(b"augx: nope.jpg: No such file")
+
+    def test_a_picture_that_does_not_decode(self, augx: Run, tmp_path: Path) -> None:
+        (tmp_path / "bad.jpg").write_bytes(CAT.read_bytes()[:5000])
+        done = augx("explain", "--image", "bad.jpg", "--copy", "1")
+        assert done.returncode == 1 and done.stderr.startswith(b"augx: bad.jpg: ") and done.stderr.count(b"\n") == 1
+
+    @pytest.mark.parametrize("copy", ["-1", "x", "1.5"])
+    def test_a_number_that_is_none(self, augx: Run, copy: str) -> None:
+        assert augx("explain", "--image", CAT, "--copy", copy).returncode == 2
+
+    def test_a_copy_beyond_what_can_be_counted(self, augx: Run) -> None:
+        done = augx("explain", "--image", CAT, "--copy", str(10**60))
+        assert done.returncode == 2 and b"is not in the range" in done.stderr
+
+    def test_a_copy_that_can_not_be_made(self, augx: Run) -> None:
+        flat = [f"--set=warp.steps.{i}.scale_x={{fixed: 0.05}}" for i in range(8)]
+        done = augx("explain", "--image", CAT, "--copy", "1", *flat)
+        assert done.returncode == 1 and b"can't be made" in done.stderr

@@ -1,0 +1,174 @@
+"""``augx remake``: the same bytes again, from a manifest line alone; or a clear word and nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from augx import OutputError, PlanError, expand_dataset
+from augx.remake import remake_files
+from tests.conftest import Run, picture, pictures, tree, write_picture
+
+SPECS = {
+    "tutorial": {},
+    "strong and small": {"output": {"format": "png", "size": [20, 16]}},
+    "webp": {"output": {"format": "webp", "quality": 50}},
+    "a policy": {"policy": "trivial_augment"},
+    "augmix": {"policy": "augmix"},
+    "fields and choices": {"warp": {"elastic": 0.05, "perspective": 0.3}, "then": [{"one_of": [{"noise": 9}, {"fog": 0.5}]}]},
+    "another class' settings": {"warp": {"rotate": 30}, "classes": {"cats": {"warp": {"rotate": 3}}}},
+    "relabelled": {"warp": {"flip_h": {"p": 0.5, "relabel": {"cats": "dogs"}}}, "classes": {"cats": {"tone": {"gamma": 0.5}}}},
+}
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_every_file_of_a_set_again(class_folders: Path, tmp_path: Path, spec: dict[str, object]) -> None:
+    out = tmp_path / "out"
+    expand_dataset(out, input=class_folders, spec={"augx": 1, "seed": 5, **spec}, copies=3, originals=True)
+    before = pictures(out)
+    remade = remake_files(out / "manifest.jsonl", list(before), output=tmp_path / "again")
+    assert len(remade.made) == len(before) == 20 and not remade.failures
+    assert tree(tmp_path / "again") == before
+
+
+def test_where_they_were(class_folders: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    expand_dataset(out, input=class_folders, copies=2)
+    before = tree(out)
+    (out / "cats" / "a_00001.jpg").unlink()
+    (out / "dogs" / "d_00000.jpg").unlink()
+    remade = remake_files(out / "manifest.jsonl", ["cats/a_00001.jpg", out / "dogs" / "d_00000.jpg", "cats/b.png_00000.png"])
+    assert remade.made == ("cats/a_00001.jpg", "dogs/d_00000.jpg") and remade.same == ("cats/b.png_00000.png",)
+    assert tree(out) == before
+
+
+def test_single_images_are_found_again(tmp_path: Path) -> None:
+    images = [write_picture(tmp_path / "one" / "x.jpg"), write_picture(tmp_path / "two" / "y.png", picture(seed=3))]
+    expand_dataset(tmp_path / "out", images=images, label="things", copies=2)
+    before = pictures(tmp_path / "out")
+    assert len(remake_files(tmp_path / "out", list(before), output=tmp_path / "again").made) == 4
+    assert tree(tmp_path / "again") == before
+
+
+def test_output_and_sources_moved_together(class_folders: Path, tmp_path: Path) -> None:
+    expand_dataset(tmp_path / "out", input=class_folders, copies=1)
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("photos", "out"):
+        shutil.move(tmp_path / name, tmp_path / "elsewhere" / name)
+    moved = tmp_path / "elsewhere" / "out"
+    (moved / "cats" / "a_00000.jpg").unlink()
+    assert remake_files(moved / "manifest.jsonl", ["cats/a_00000.jpg"]).made == ("cats/a_00000.jpg",)
+
+
+def test_sources_moved_alone_are_named(class_folders: Path, tmp_path: Path) -> None:
+    expand_dataset(tmp_path / "out", input=class_folders, copies=1)
+    class_folders.rename(tmp_path / "pictures")
+    (failure,) = remake_files(tmp_path / "out", ["cats/a_00000.jpg"]).failures
+    assert "is not in" in failure.reason and "--input" in failure.reason
+    assert remake_files(tmp_path / "out", ["cats/a_00000.jpg"], input=tmp_path / "pictures").same == ("cats/a_00000.jpg",)
+
+
+class TestWhatCanNotBe:
+    @pytest.fixture
+    def out(self, class_folders: Path, tmp_path: Path) -> Path:
+        expand_dataset(tmp_path / "out", input=class_folders, copies=2)
+        return tmp_path / "out"
+
+    def rewritten(self, out: Path, **changes: object) -> None:
+        """The manifest with the line of cats/a_00000.jpg changed."""
+        lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+        changed = [{**line, **changes} if line["file"] == "cats/a_00000.jpg" else line for line in lines]
+        (out / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in changed))
+        (out / "cats" / "a_00000.jpg").unlink()
+
+    def test_a_source_that_has_changed(self, augx: Run, class_folders: Path, out: Path) -> None:
+        write_picture(class_folders / "cats" / "a.jpg", picture(30, 40, seed=99))
+        (out / "cats" / "a_00000.jpg").unlink()
+        before = tree(out)
+        done = augx("remake", "out/manifest.jsonl", "cats/a_00000.jpg", "dogs/d_00000.jpg")
+        assert done.returncode == 1 and tree(out) == before
+        assert b"has changed since (SHA-256 differs)" in done.stderr and b"Traceback" not in done.stderr
+        assert b"0 made again, 1 there already with the same bytes, 1 not made" in done.stderr
+
+    def test_a_file_that_is_not_listed(self, augx: Run, out: Path) -> None:
+        (out / "cats" / "a_00000.jpg").unlink()
+        before = tree(out)
+        done = augx("remake", "out/manifest.jsonl", "cats/a_00000.jpg", "cats/z_00000.jpg")
+        assert done.returncode == 2 and tree(out) == before
+        assert done.stderr == b"augx: out/manifest.jsonl: lists no cats/z_00000.jpg; name files as its lines do, or by their paths\n"
+
+    def test_another_file_is_never_replaced(self, out: Path) -> None:
+        (out / "cats" / "a_00000.jpg").write_bytes(b"precious")
+        (failure,) = remake_files(out, ["cats/a_00000.jpg"]).failures
+        assert "another file has its name" in failure.reason and (out / "cats" / "a_00000.jpg").read_bytes() == b"precious"
+
+    def test_a_line_that_promises_other_bytes(self, out: Path) -> None:
+        self.rewritten(out, sha256="0" * 64)
+        (failure,) = remake_files(out, ["cats/a_00000.jpg"]).failures
+        assert "other bytes than its line says; the set was made with augx" in failure.reason
+        assert not (out / "cats" / "a_00000.jpg").exists()
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"params": None},
+            {"params": []},
+            {"params": {"warp.rotate": 3}},
+            {"params": {"warp.rotate": {}}},
+            {"params": {"warp.rotate": {"angle": "x"}}},
+            {"params": {"warp.rotate": {"angle": [1, 2]}}},
+            {"params": {"warp.rotate": {"angle": 1e308}}},
+            {"params": {}},
+            {"label": ["x"]},
+            {"source": None},
+            {"source": "../../etc/passwd"},
+            {"source_sha256": ""},
+        ],
+        ids=str,
+    )
+    def test_a_line_that_is_not_one(self, out: Path, changes: dict[str, object]) -> None:
+        self.rewritten(out, **changes)
+        (failure,) = remake_files(out, ["cats/a_00000.jpg"]).failures
+        assert failure.reason and "\n" not in failure.reason and not (out / "cats" / "a_00000.jpg").exists()
+
+    @pytest.mark.parametrize("path", ["nowhere/manifest.jsonl", "out/run.json", "out/cats/a_00000.jpg", "photos", ""])
+    def test_what_is_no_manifest(self, class_folders: Path, out: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(out.parent)
+        with pytest.raises(OutputError, match=r"not the manifest\.jsonl of a set"):
+            remake_files(path, ["cats/a_00000.jpg"])
+
+    def test_a_damaged_manifest(self, augx: Run, out: Path) -> None:
+        with open(out / "manifest.jsonl", "a") as file:
+            file.write("nonsense\n")
+        done = augx("remake", "out/manifest.jsonl", "cats/a_00000.jpg")
+        assert done.returncode == 2 and b"line 11 is damaged" in done.stderr
+
+    def test_a_spec_in_run_json_that_is_not_one(self, augx: Run, out: Path) -> None:
+        run = json.loads((out / "run.json").read_text())
+        for spec in ({"augx": 1, "warp": {"nope": 1}}, None, [1], "tutorial"):
+            (out / "run.json").write_text(json.dumps({**run, "spec": spec}))
+            done = augx("remake", "out/manifest.jsonl", "cats/a_00000.jpg")
+            assert done.returncode == 2 and done.stderr.startswith(b"augx: ") and b"unexpected" not in done.stderr
+
+    def test_a_place_that_can_not_be_written(self, out: Path, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(OutputError, match="choose another --output"):
+            remake_files(out, ["cats/a_00000.jpg"], output=tmp_path / "file" / "below")
+
+    def test_no_file_at_all(self, augx: Run, out: Path) -> None:
+        assert augx("remake", "out/manifest.jsonl").returncode == 2
+
+    def test_a_set_from_before_run_json_knew_its_sources(self, out: Path) -> None:
+        run = json.loads((out / "run.json").read_text())
+        del run["found_in"]
+        (out / "run.json").write_text(json.dumps(run))
+        (failure,) = remake_files(out, ["cats/a_00000.jpg"]).failures
+        assert "does not say where the sources were" in failure.reason
+
+    def test_unknown_names_raise(self, out: Path) -> None:
+        with pytest.raises(PlanError, match="and 1 more"):
+            remake_files(out, ["x", os.fsdecode(b"\xff\n")])

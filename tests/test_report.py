@@ -1,0 +1,151 @@
+"""The HTML report, in a real browser: it shows what it should, runs nothing and asks nobody for anything."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from augx import class_tree, expand_dataset, load_spec, plan_copies
+from augx.draws import draw
+from augx.review.spread import Tally, drawn_by
+from tests.browser import CHROMIUM, Browser
+from tests.conftest import PHOTOS, Run, write_picture
+
+IN_A_BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (apt-get install chromium)")
+
+HOSTILE = {
+    "a script": "<script>alert(1)<",
+    "quotes": "\"'><img src=x onerror=alert(1)>",
+    "an entity": "&lt;b&gt;&amp;&#x3c;",
+    "255 bytes": "猫" * 84 + "cat",
+    "Arabic and Hebrew": "قطة חתול",
+    "turned around": "cat\u202egpj",
+    "a line break": "two\nlines",
+    "a style": "</style><style>body{display:none}",
+}
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def hostile_folders(tmp_path: Path) -> Path:
+    for i, name in enumerate(HOSTILE.values()):
+        folder = tmp_path / "photos" / name.replace("/", "\u2215")
+        folder.mkdir(parents=True)
+        write_picture(folder / f"{i} <b>.png")
+    raw = os.fsencode(tmp_path / "photos") + b"/caf\xe9"
+    os.mkdir(raw)
+    os.rename(write_picture(tmp_path / "x.png"), raw + b"/\xff.png")
+    (tmp_path / "photos" / next(iter(HOSTILE.values())) / "<u>bad.png").write_bytes(b"no")
+    return tmp_path / "photos"
+
+
+@IN_A_BROWSER
+def test_the_browser_sees_what_is_wrong_with_a_page(browser: Browser, tmp_path: Path) -> None:
+    page = tmp_path / "bad.html"
+    page.write_text("<title>x</title><script>console.error('no'); nope()</script><img src='http://127.0.0.1:9/a.png'>seen")
+    seen = browser.see(page)
+    assert seen.requests == ["http://127.0.0.1:9/a.png"] and seen.scripts == 1 and seen.broken == 1
+    assert len(seen.complaints) >= 2 and "seen" in seen.text
+
+
+@IN_A_BROWSER
+def test_a_preview_of_hostile_names(browser: Browser, augx: Run, hostile_folders: Path, tmp_path: Path) -> None:
+    done = augx("preview", "--input", hostile_folders, "--html", "r.html", "--show", "3", "--spec", "strong")
+    assert done.returncode == 0 and b"<u>bad.png: not an image" in done.stderr
+    seen = browser.see(tmp_path / "r.html")
+    assert (seen.requests, seen.complaints, seen.scripts, seen.broken) == ([], [], 0, 0)
+    assert seen.title == "What augx will make" and seen.pictures > 40
+    for name in ("<script>alert(1)<", "\"'><img src=x onerror=alert(1)>", "&lt;b&gt;&amp;&#x3c;", "قطة חתול", "猫" * 84):
+        assert name in seen.text
+    for escaped in (
+        "cat\\u202egpj",
+        "two\\nlines",
+        "caf\\udce9",
+        "\\udcff.png",
+        "</style><style>body{display:none}".replace("/", "\u2215"),
+    ):
+        assert escaped in seen.text
+    assert "<u>bad.png" in seen.text and "not an image that augx reads" in seen.text
+
+
+@IN_A_BROWSER
+def test_a_finished_run(browser: Browser, augx: Run, hostile_folders: Path, tmp_path: Path) -> None:
+    done = augx("generate", "--input", hostile_folders, "--output", "out", "--copies", "4", "--report")
+    assert done.returncode == 1 and (tmp_path / "out" / "report.html").is_file()
+    seen = browser.see(tmp_path / "out" / "report.html")
+    assert (seen.requests, seen.complaints, seen.scripts, seen.broken) == ([], [], 0, 0)
+    assert seen.title == "What augx made" and "copy 3" in seen.text and "<script>alert(1)<" in seen.text
+    assert "Bars: what 36 copies drew." in seen.text and "<u>bad.png" in seen.text
+
+
+class TestTheReportOfARun:
+    def test_is_of_the_files_that_stand(self, augx: Run, class_folders: Path, tmp_path: Path) -> None:
+        common = ("generate", "--input", "photos", "--output", "out", "--copies", "3", "--report", "r.html")
+        assert augx(*common).returncode == 0
+        before = (tmp_path / "r.html").read_bytes()
+        assert b"missing" not in before.split(b"All together")[1].split(b"What is drawn")[0]
+        assert augx(*common).returncode == 0 and (tmp_path / "r.html").read_bytes() == before
+
+    def test_stands_in_the_output_where_no_name_is_given(self, augx: Run, class_folders: Path, tmp_path: Path) -> None:
+        done = augx("generate", "--input", "photos", "--output", "out", "--copies", "1", "--report", "--json")
+        assert done.returncode == 0 and done.stdout.startswith(b"{") and (tmp_path / "out" / "report.html").is_file()
+
+    def test_never_replaces_another_file_and_says_so_before_the_run(self, augx: Run, class_folders: Path, tmp_path: Path) -> None:
+        source = next((tmp_path / "photos" / "cats").iterdir())
+        kept = source.read_bytes()
+        done = augx("generate", "--input", "photos", "--output", "out", "--copies", "1", "--report", source)
+        assert done.returncode == 2 and b"not a sheet or a report of augx" in done.stderr
+        assert source.read_bytes() == kept and not (tmp_path / "out").exists()
+
+
+class TestWhatIsDrawn:
+    def test_counts_are_those_of_the_manifest(self, class_folders: Path, tmp_path: Path) -> None:
+        spec = load_spec("strong")
+        plan = plan_copies(class_tree(class_folders), spec, copies=30)
+        expand_dataset(tmp_path / "out", input=class_folders, spec=spec, copies=30)
+        lines = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]
+        by_lines = Tally(spec)
+        by_lines.add_lines("cats", [line["params"] for line in lines])
+        drawn = {spread.place: spread for spread in drawn_by(plan, spec).spreads()}
+        listed = {spread.place: spread for spread in by_lines.spreads()}
+        assert drawn.keys() == listed.keys()
+        for place, spread in drawn.items():
+            assert (spread.on, spread.copies) == (listed[place].on, 150)
+            for one, other in zip(spread.histograms, listed[place].histograms, strict=True):
+                assert one.counts.tolist() == other.counts.tolist() and one.counts.sum() == spread.on
+
+    @pytest.mark.parametrize(
+        "value",
+        [30, [10, 20], {"normal": [0, 10], "clip": [-20, 20]}, {"truncated_normal": [0, 10], "within": [-5, 40]}, {"choice": [1, 5, 9]}],
+        ids=["a spread", "a range", "clipped normal", "truncated normal", "a choice"],
+    )
+    def test_many_copies_come_near_the_declared_distribution(self, value: object) -> None:
+        spec = load_spec({"augx": 1, "warp": {"rotate": value}})
+        tally = Tally(spec)
+        tally.add("", draw(spec, "k", range(20_000)))
+        ((histogram,),) = [spread.histograms for spread in tally.spreads()]
+        assert histogram.declared.sum() == pytest.approx(1)
+        assert np.abs(histogram.counts / 20_000 - histogram.declared).max() < 0.015
+
+    def test_a_class_of_its_own_is_counted_apart(self) -> None:
+        spec = load_spec({"augx": 1, "warp": {"rotate": 30, "shift_x": 0.1}, "classes": {"dogs": {"warp": {"rotate": 3}}}})
+        tally = Tally(spec)
+        for label in ("dogs", "cats"):
+            tally.add(label, draw(spec.of_class(label), label, range(50)))
+        found = [(spread.place, spread.label, spread.copies) for spread in tally.spreads()]
+        assert sorted(found) == [("warp.rotate", "", 50), ("warp.rotate", "dogs", 50), ("warp.shift_x", "", 100)]
+
+    def test_more_copies_than_are_looked_at(self) -> None:
+        spec = load_spec("tutorial")
+        plan = plan_copies(class_tree(PHOTOS), spec, total=1_000_000)
+        assert 19_000 < drawn_by(plan, spec).copies < 21_000
