@@ -23,10 +23,15 @@ _HOMES = {
     "Stop": "executors",
     "WriteError": "errors",
     "class_tree": "sources",
+    "estimate_plan": "review.estimate",
     "expand_dataset": "expand",
+    "explain_copy": "review.explain",
+    "lint": "review.lint",
     "load_spec": "spec",
     "named_images": "sources",
     "plan_copies": "plan",
+    "preview": "review.preview",
+    "remake_files": "remake",
     "run_plan": "expand",
 }
 
@@ -46,6 +51,11 @@ if TYPE_CHECKING:
     from augx.expand import run_plan as run_plan
     from augx.plan import Plan as Plan
     from augx.plan import plan_copies as plan_copies
+    from augx.remake import remake_files as remake_files
+    from augx.review.estimate import estimate_plan as estimate_plan
+    from augx.review.explain import explain_copy as explain_copy
+    from augx.review.lint import lint as lint
+    from augx.review.preview import preview as preview
     from augx.sources import class_tree as class_tree
     from augx.sources import named_images as named_images
     from augx.spec import Spec as Spec

@@ -47,6 +47,10 @@ FLOORS = [
     "review.spread",
     "review.explain",
     "review.lint",
+    "review.lint_classes",
+    "review.lint_pictures",
+    "review.lint_shows",
+    "review.lint_places",
     "review.estimate",
     "remake",
     "expand",
@@ -128,7 +132,7 @@ def test_one_way_down(path: Path) -> None:
         ("click", {"cli", *(name for name in map(module_name, MODULES) if name.startswith("commands."))}),
         ("tqdm", {"commands.generate"}),
         ("yaml", {"document"}),
-        ("cv2", {"decode", "expand", "lut", "sampling", "unit", "warp", "writers", *PIXELS}),
+        ("cv2", {"decode", "expand", "lut", "remake", "review.sheet", "sampling", "unit", "warp", "writers", *PIXELS}),
         ("random", set()),
         ("numpy.random", set()),
     ],
@@ -144,10 +148,11 @@ def test_randomness_comes_from_one_room() -> None:
 
 
 def test_cv2_never_gets_a_name() -> None:
-    """A str that is not UTF-8 crashes cv2: it only ever gets bytes in memory and constants."""
+    """A str that is not UTF-8 crashes cv2: it only ever gets bytes in memory and constants, and of a text single letters."""
     for path in MODULES:
         for call in ("imread", "imwrite", "putText", "imcount", "imreadmulti", "VideoCapture"):
-            assert f"cv2.{call}(" not in path.read_text()
+            drawn = path.read_text().replace("cv2.putText(drawn, letter,", "") if path.name == "sheet.py" else path.read_text()
+            assert f"cv2.{call}(" not in drawn
 
 
 @EVERY_MODULE

@@ -149,7 +149,8 @@ def _alone(spec: Spec, sample: Sample, seen: set[str]) -> Iterator[Strip]:
         if isinstance(node, Mix):
             yield from _mixed(spec, place, sample)
     for place, transform in leaves(spec.nodes):
-        same = f"{transform.name} {transform.model_dump_json()}"
+        # A policy has each of its transforms many times, more or less likely.
+        same = f"{transform.name} {transform.model_dump_json(exclude={'p'} if place.startswith('policy') else None)}"
         if same in seen or not transform.p:
             continue
         seen.add(same)
@@ -170,9 +171,11 @@ def _strip(spec: Spec, place: str, transform: Transform, field: str, sample: Sam
     param = quantities[field].param if field else next(iter(params), "")
     captions = [_caption(param, value) for value in params[param].tolist()] if param else ["on"] * 3
     kept = [i for i, caption in enumerate(captions) if caption not in captions[:i]]
+    if field:
+        kept.sort(key=params[param].tolist().__getitem__)  # choices stand in any order
     draws = Draws(len(kept), {place: {name: values[kept] for name, values in params.items()}}, {place: np.ones(len(kept), bool)})
     details = [_described(quantities[field], getattr(transform, field))] if field else []
-    details += [f"p {transform.p:g}"] if transform.p < 1 else []
+    details += [f"p {transform.p:g}"] if transform.p < 1 and not place.startswith("policy") else []
     if transform.of_colour and sample.image.image.ndim == 2:
         details.append("nothing to a grey picture")
     pictures = list(_made(spec, sample, draws))

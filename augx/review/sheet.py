@@ -124,7 +124,7 @@ def _spacer(height: int, width: int) -> Array:
 def _drawn(strip: Strip, width: int) -> Array:
     cells = [_cell(cell) for cell in strip.cells]
     if strip.beside:
-        return np.concatenate([_rows([_words(strip), *cells], width), _spacer(_GAP, width)])
+        return np.concatenate([_rows(cells, width, _words(strip)), _spacer(_GAP, width)])
     lines = [(_BOLD, _INK, line) for line in _wrapped(_BOLD, strip.heading, width - 2 * _GAP)]
     lines += [(_PLAIN, _FAINT, line) for detail in strip.details for line in _wrapped(_PLAIN, detail, width - 2 * _GAP)]
     head = _spacer(_GAP + _LINE * len(lines) + _GAP, width)
@@ -134,33 +134,40 @@ def _drawn(strip: Strip, width: int) -> Array:
     return np.concatenate([head, *([_rows(cells, width)] if cells else [])])
 
 
-def _rows(cells: Sequence[Array], width: int) -> Array:
+def _rows(cells: Sequence[Array], width: int, words: Array | None = None) -> Array:
+    """Cells in rows as high as their highest picture; words in the first place stand at the top, pictures on one line."""
     rows = []
-    for start in range(0, len(cells), COLUMNS):
-        row = _spacer(CELL + _LINE + _GAP, width)
-        for i, cell in enumerate(cells[start : start + COLUMNS]):
+    first = 0 if words is None else 1
+    for start in range(-first, len(cells), COLUMNS):
+        line = cells[max(start, 0) : start + COLUMNS]
+        head = words if words is not None and start < 0 else None
+        height = max(cell.shape[0] for cell in (*line, *([] if head is None else [head])))
+        row = _spacer(height + _GAP, width)
+        if head is not None:
+            row[: head.shape[0], _GAP : _GAP + CELL] = head
+        for i, cell in enumerate(line, first if head is not None else 0):
             left = _GAP + i * (CELL + _GAP)
-            row[: cell.shape[0], left : left + CELL] = cell
+            row[height - cell.shape[0] : height, left : left + CELL] = cell
         rows.append(row)
     return np.concatenate(rows)
 
 
 def _cell(cell: Cell) -> Array:
-    drawn = _spacer(CELL + _LINE, CELL)
+    height, width = cell.picture.shape[:2] if cell.picture is not None else (0, 0)
+    drawn = _spacer(height + _LINE, CELL)
+    left = (CELL - width) // 2
     if cell.picture is not None:
-        height, width = cell.picture.shape[:2]
-        top, left = CELL - height, (CELL - width) // 2  # on one line with its neighbours, right above its words
-        drawn[top : top + height, left : left + width] = cell.picture
+        drawn[:height, left : left + width] = cell.picture
     caption = _wrapped(_PLAIN, cell.caption, CELL)[0]
-    _write(drawn, max(0, (CELL - _length(_PLAIN, caption)) // 2), CELL + 2, _PLAIN, caption, _INK)
+    _write(drawn, max(0, (CELL - _length(_PLAIN, caption)) // 2), height, _PLAIN, caption, _INK)
     return drawn
 
 
 def _words(strip: Strip) -> Array:
-    drawn = _spacer(CELL + _LINE, CELL)
     lines = [(_BOLD, _INK, line) for line in _wrapped(_BOLD, strip.heading, CELL)]
     lines += [(_PLAIN, _FAINT, line) for detail in strip.details for line in _wrapped(_PLAIN, detail, CELL)]
-    for i, (font, ink, line) in enumerate(lines[: CELL // _LINE]):
+    drawn = _spacer(_LINE * len(lines), CELL)
+    for i, (font, ink, line) in enumerate(lines):
         _write(drawn, 0, i * _LINE, font, line, ink)
     return drawn
 
