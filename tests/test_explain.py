@@ -109,6 +109,17 @@ def test_a_class_and_its_own_settings(augx: Run, tmp_path: Path) -> None:
     assert abs(cats["drawn"][0]["params"]["angle"]) <= 0.5 and cats["file"] == "cats/Cat_00000.jpg"
 
 
+def test_a_picture_of_a_class_tree(augx: Run, class_folders: Path, tmp_path: Path) -> None:
+    expand_dataset(tmp_path / "out", input=class_folders, copies=2)
+    lines = {line["file"]: line["params"] for line in map(json.loads, (tmp_path / "out" / "manifest.jsonl").read_text().splitlines())}
+    for image in ("photos/cats/persian/c.jpg", "cats/persian/c.jpg"):
+        found = json.loads(augx("explain", "--image", image, "--input", "photos", "--copy", "1", "--json").stdout)
+        assert found["file"] == "cats/persian/c_00001.jpg"
+        assert {step["place"]: step["params"] for step in found["drawn"] if step["params"] is not None} == lines[found["file"]]
+    refused = augx("explain", "--image", "nope.jpg", "--input", "photos", "--copy", "1")
+    assert refused.returncode == 2 and refused.stderr == b"augx: nope.jpg: not one of the pictures in photos\n"
+
+
 @pytest.mark.parametrize("policy", ["rand_augment", "trivial_augment", "auto_augment", "augmix"])
 def test_policies_name_what_they_drew(policy: str) -> None:
     texts = [explained({"policy": policy}, copy).as_text() for copy in range(4)]

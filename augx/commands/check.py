@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TYPED: dict[Path, str] = {("output", "quality"): "quality"}
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command(short_help="Find mistakes, and what will not do what it seems to.", context_settings={"max_content_width": 110})
 @click.argument("spec", metavar="FILE|NAME")
 @SOURCES
 @CHANGES

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from augx.spec import Spec
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command(short_help="Make augmented copies of pictures, exactly as many as you say.", context_settings={"max_content_width": 110})
 @SOURCES
 @click.option("--output", metavar="DIR", help="Where the copies go.  [default: generated_dataset, in a folder a picture]")
 @SPEC

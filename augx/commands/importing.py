@@ -17,12 +17,12 @@ _MOST = 4_000_000
 _OUTPUT = click.option("--output", metavar="FILE", help="Write the spec here; a new file.  [default: standard output]")
 
 
-@click.group(name="import")
+@click.group(name="import", short_help="Turn another library's settings into a spec.")
 def importing() -> None:
     """Turn another library's settings into a spec; what has no equivalent is named."""
 
 
-@importing.command()
+@importing.command(short_help="Keras' ImageDataGenerator: its arguments as text.")
 @click.argument("settings")
 @_OUTPUT
 def keras(settings: str, output: str | None) -> None:
@@ -36,7 +36,7 @@ def keras(settings: str, output: str | None) -> None:
     _write(from_keras(_text(settings, "keras")), output)
 
 
-@importing.command()
+@importing.command(short_help="torchvision's transforms: code, or a printed Compose.")
 @click.argument("settings")
 @_OUTPUT
 def torchvision(settings: str, output: str | None) -> None:
@@ -50,7 +50,7 @@ def torchvision(settings: str, output: str | None) -> None:
     _write(from_torchvision(_text(settings, "torchvision")), output)
 
 
-@importing.command()
+@importing.command(short_help="Albumentations: a file that A.save wrote.")
 @click.argument("file")
 @_OUTPUT
 def albumentations(file: str, output: str | None) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from augx.spec import Spec
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command(short_help="Count files, bytes and minutes before a run.", context_settings={"max_content_width": 110})
 @SOURCES
 @SPEC
 @AMOUNT

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from augx.spec import Spec
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command(short_help="Show each transform alone, and the first copies.", context_settings={"max_content_width": 110})
 @SOURCES
 @SPEC
 @click.option("--output", metavar="FILE", help="The contact sheet, a PNG.  [default: preview.png, or none with --html]")

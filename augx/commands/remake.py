@@ -7,7 +7,7 @@ import click
 from augx.commands.options import MAX_PIXELS
 
 
-@click.command(context_settings={"max_content_width": 110})
+@click.command(short_help="Make single files of a set again, byte for byte.", context_settings={"max_content_width": 110})
 @click.argument("manifest", metavar="MANIFEST")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--output", metavar="DIR", help="Write them below this folder.  [default: where they were]")

@@ -9,7 +9,7 @@ import click
 from augx.commands.options import write_out
 
 
-@click.command()
+@click.command(short_help="Print the JSON Schema of a spec, for editors.")
 def schema() -> None:
     """Print the JSON Schema of a spec.
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from augx.catalogue import Entry
 
 
-@click.command()
+@click.command(short_help="List every transform and policy, or explain some.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--markdown", is_flag=True, help="Print the whole catalogue as a page of Markdown.")
 def transforms(names: tuple[str, ...], markdown: bool) -> None:
