@@ -49,7 +49,9 @@ def test_the_python_runs(class_folders: Path, monkeypatch: pytest.MonkeyPatch, c
 
 
 def test_every_option_it_names_is_one(augx: Run) -> None:
-    known = set(re.findall(rb"--[a-z-]+", augx("generate", "--help").stdout + augx("transforms", "--help").stdout))
+    commands = re.findall(r"^  (\w+) ", augx("--help").stdout.decode().partition("Commands:")[2], re.MULTILINE)
+    known = {option for command in commands for option in re.findall(rb"--[a-z-]+", augx(command, "--help").stdout)}
+    known |= {option for library in ("keras",) for option in re.findall(rb"--[a-z-]+", augx("import", library, "--help").stdout)}
     named = {option.encode() for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", README)}
     assert named <= known
 
