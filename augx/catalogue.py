@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -12,6 +13,7 @@ from typing import Any, get_args
 from augx.distributions import Range
 from augx.policies import POLICIES
 from augx.ranges import Quantity
+from augx.spec import Spec
 from augx.transforms import TRANSFORMS, Transform
 from augx.transforms.base import Node
 
@@ -34,6 +36,9 @@ WORDS = {
     "classes": "What is different for single classes: classes: {digits: {warp: {flip_h: 0}, policy: none}}",
 }
 """What a spec may say besides transforms, for those who look it up."""
+
+
+_SHORT = 120  # characters; naming shorter parts of the schema would save nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,34 @@ stand, so can `[low, high]`, `{choice: [...]}`, `{normal: [mean, sd], clip: [low
 ends), `{truncated_normal: [mean, sd], within: [low, high]}` (only what lies inside is drawn), `{log_uniform: [low, high]}` and
 `{fixed: value}`; policies' settings are plain numbers. What a number means that stands alone is said with each setting: a
 spread about the value that changes nothing, a range from there to the number, or, where nothing is said, just the number."""
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a spec (draft 2020-12), its parts that stand more than once written once."""
+    whole = Spec.model_json_schema()
+    counts: Counter[str] = Counter(map(json.dumps, _parts(whole)))
+    names = {text: f"part_{i}" for i, text in enumerate(text for text, n in counts.items() if n > 1 and len(text) > _SHORT)}
+
+    def shared(part: Any, named: bool) -> Any:
+        if isinstance(part, list):
+            return [shared(item, True) for item in part]
+        if not isinstance(part, dict):
+            return part
+        name = names.get(json.dumps(part)) if named else None
+        return {"$ref": f"#/$defs/{name}"} if name else {key: shared(value, True) for key, value in part.items()}
+
+    parts = {name: shared(json.loads(text), False) for text, name in names.items()}
+    found = shared(whole, False)
+    found["$defs"] |= parts
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, "title": "augx spec"}
+
+
+def _parts(part: Any) -> Iterator[Any]:
+    """Every subschema that says what a value may be."""
+    for item in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        if isinstance(item, dict) and ("anyOf" in item or "type" in item):
+            yield item
+        yield from _parts(item)
 
 
 def _described(setting: Setting) -> str:

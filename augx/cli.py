@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -42,6 +43,9 @@ def main() -> None:
         ended = augx.main(standalone_mode=False)
         status = ended if isinstance(ended, int) else 0
     except click.ClickException as error:
+        from augx.errors import printable
+
+        error.message = printable(error.message)  # type: ignore[misc]
         error.show()
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -49,6 +53,15 @@ def main() -> None:
     except AugxError as error:
         click.echo("\n".join(f"augx: {line}" for line in str(error).splitlines()), err=True)
         status = error.exit_status
+    except OSError as error:
+        if os.environ.get("AUGX_DEBUG"):
+            raise
+        place = f" {error.filename!r}" if error.filename else ""
+        text = f"augx: the system says: {error.strerror or error}{place}".encode("utf-8", "backslashreplace").decode()
+        with contextlib.suppress(OSError):
+            click.echo(text, err=True)
+        status = 1
+        _forget_output()
     except Exception as error:  # the last line of defence
         if os.environ.get("AUGX_DEBUG"):
             raise
@@ -56,6 +69,12 @@ def main() -> None:
         click.echo(f"augx: unexpected error: {text} (a bug: please report it; AUGX_DEBUG=1 shows where)", err=True)
         status = 1
     sys.exit(status)
+
+
+def _forget_output() -> None:
+    """What could not be written to standard output can't be at the end either, where Python would complain in its own way."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _open_standard_streams() -> None:

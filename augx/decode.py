@@ -26,8 +26,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray[Any, Any]:
     header = read_header(data)
     if header.width * header.height > max_pixels:
         raise SourceError(
-            f"{header.width}x{header.height} is {header.width * header.height / 1e6:.0f} million pixels, "
-            f"more than --max-pixels {max_pixels} allows"
+            f"{header.width}x{header.height} is {header.width * header.height:,} pixels, more than --max-pixels {max_pixels} allows"
         )
     try:
         whole = _PLAIN.get(header.format, bytes)(data)

@@ -103,10 +103,14 @@ class Manifest:
                 os.makedirs(root, exist_ok=True)
             with open_folder(root, "") as folder:
                 flags = os.O_RDONLY if look_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
-                flags |= os.O_NOFOLLOW | os.O_CLOEXEC
+                flags |= os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
                 self.descriptor = os.open(MANIFEST, flags, 0o666, dir_fd=folder)
         except OSError as error:
-            raise OutputError(f"{printable(root)}: can't write to this output: {error.strerror}; choose another --output") from None
+            what = "read the manifest of this set" if look_only else "write to this output"
+            raise OutputError(f"{printable(root)}: can't {what}: {error.strerror}; choose another --output") from None
+        if not stat.S_ISREG(os.fstat(self.descriptor).st_mode):
+            os.close(self.descriptor)
+            raise OutputError(f"{printable(self._path)}: not a plain file; move it away, or choose another --output")
         if look_only:
             return
         try:
@@ -144,7 +148,10 @@ class Manifest:
             fields = json.loads(line)
             parts = fields["file"].split("/")
             counted = fields.get("original") is True or (type(fields["copy"]) is int and fields["copy"] >= 0)
-            whole = type(fields["size"]) is int and isinstance(fields["sha256"], str) and isinstance(fields["source_sha256"], str)
+            texts = (fields[name] for name in ("sha256", "source_sha256", "source", "label"))
+            whole = type(fields["size"]) is int and all(isinstance(text, str) for text in (*texts, fields.get("source_label", "")))
+            params = {} if fields.get("original") else fields["params"]
+            whole = whole and all(isinstance(drawn, dict) for drawn in params.values())
             if not counted or not whole or "" in parts or ".." in parts or "." in parts or "\0" in fields["file"]:
                 raise ValueError
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -12,7 +12,7 @@ import cv2
 
 from augx.decode import MAX_PIXELS
 from augx.draws import Draws
-from augx.errors import OutputError, PlanError, SourceError, SpecError, printable
+from augx.errors import OutputError, PlanError, SourceError, SpecError, WriteError, printable
 from augx.files import put_files
 from augx.manifest import MANIFEST, RUN, Manifest, read_run
 from augx.recipe import apply, recipes
@@ -50,7 +50,9 @@ def remake_files(
         raise OutputError(f"{printable(path)}: not the manifest.jsonl of a set; there must be a run.json beside it")
     lines = _wanted(root, files)
     spec = _recorded_spec(recorded, os.path.join(root, RUN))
-    folders = [os.fspath(input)] if input is not None else [os.path.join(root, folder) for folder in recorded.get("found_in", [])]
+    found_in = recorded.get("found_in")
+    known = found_in if isinstance(found_in, list) and all(isinstance(folder, str) for folder in found_in) else []
+    folders = [os.fspath(input)] if input is not None else [os.path.join(root, folder) for folder in known]
     target = os.fspath(output) if output is not None else root
     try:
         os.makedirs(target, exist_ok=True)
@@ -68,7 +70,7 @@ def remake_files(
             if put_files(target, folder, [(base, data)]):
                 raise SourceError(f"another file has its name in {printable(target)}; move that away, or choose another --output")
             (same if there else made).append(file)
-        except SourceError as error:
+        except (SourceError, OutputError, WriteError) as error:
             failures.append(Failure(file, str(error), 1))
     return Remade(tuple(made), tuple(same), tuple(failures))
 
@@ -88,15 +90,15 @@ def _wanted(root: str, files: Sequence[Paths]) -> dict[str, dict[str, Any]]:
     names: dict[str, set[str]] = {}
     for path in [os.fspath(file) for file in files]:
         inside = os.path.relpath(os.path.realpath(os.path.dirname(path) or "."), os.path.realpath(root))
-        names[path] = {path, os.path.normpath(os.path.join(inside, os.path.basename(path)))}
+        names[path] = {os.path.normpath(path), os.path.normpath(os.path.join(inside, os.path.basename(path)))}
     asked = {name for both in names.values() for name in both}
     with Manifest(root, look_only=True) as manifest:
         found = {fields["file"]: fields for _, fields in manifest.entries() if fields["file"] in asked}
     unknown = [path for path, both in names.items() if not both & found.keys()]
     if unknown:
         others = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
-        place = printable(os.path.join(root, MANIFEST))
-        raise PlanError(f"{place}: lists no {printable(unknown[0])}{others}; name files as its lines do, or by their paths")
+        place, first = printable(os.path.join(root, MANIFEST)), printable(unknown[0]) or "file without a name"
+        raise PlanError(f"{place}: lists no {first}{others}; name files as its lines do, or by their paths")
     return {file: found[file] for both in names.values() for file in sorted(both & found.keys())[:1]}
 
 
@@ -105,6 +107,8 @@ def _found(fields: dict[str, Any], folders: Sequence[str]) -> str:
     if not folders:
         raise SourceError("run.json does not say where the sources were; name their folder by --input")
     key, changed = str(fields["source"]), None
+    if os.path.isabs(key) or ".." in key.split("/") or "\0" in key:
+        raise SourceError(f"its line names a source outside of the set's own: {printable(key)}")
     for folder in folders:
         for path in dict.fromkeys(os.path.join(folder, part) for part in (key, os.path.basename(key))):
             if not os.path.isfile(path):
@@ -120,9 +124,14 @@ def _found(fields: dict[str, Any], folders: Sequence[str]) -> str:
 def _made(spec: Spec, fields: dict[str, Any], path: str, max_pixels: int, recorded: dict[str, Any]) -> bytes:
     """The bytes of a line's file; raises ``SourceError`` rather than give others."""
     if fields.get("original"):
-        return read_bytes(path)
+        data = read_bytes(path)
+        if hashlib.sha256(data).hexdigest() != fields["sha256"]:
+            raise SourceError("its line promises other bytes than those of its source; nothing is made")
+        return data
     label = fields.get("source_label", fields["label"])
-    kind = EXTENSIONS[os.path.splitext(fields["file"])[1]]
+    kind = EXTENSIONS.get(os.path.splitext(fields["file"])[1], "")
+    if kind not in FORMATS:
+        raise SourceError("not a picture by its name")
     try:
         with one_thread_cv2():
             sample = load(Source(path, fields["source"], label, ""), max_pixels, flat=not FORMATS[kind].alpha)
@@ -131,9 +140,10 @@ def _made(spec: Spec, fields: dict[str, Any], path: str, max_pixels: int, record
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, cv2.error) as error:
         raise SourceError(f"the numbers in its line are not such as this spec draws ({type(error).__name__}: {error})") from None
     if hashlib.sha256(data).hexdigest() != fields["sha256"]:
-        versions = ", ".join(f"{name} {version}" for name, version in recorded.get("versions", {}).items())
+        versions = recorded.get("versions")
+        made_with = ", ".join(f"{name} {version}" for name, version in versions.items()) if isinstance(versions, dict) else "other versions"
         raise SourceError(
-            f"what comes out has other bytes than its line says; the set was made with {versions} on a machine with "
-            f"{recorded.get('cpu', 'unknown features')}, here is OpenCV {cv2.__version__}"
+            f"what comes out has other bytes than its line says; the set was made with {printable(made_with)} on a machine with "
+            f"{printable(recorded.get('cpu', 'unknown features'))}, here is OpenCV {cv2.__version__}"
         )
     return data

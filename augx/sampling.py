@@ -99,14 +99,14 @@ class Sampling:
         return points
 
     def beyond(self, source: tuple[int, int], canvas: tuple[int, int], net: int = 64) -> float:
-        """The share of the canvas that shows nothing of the source, by a net of ``net`` x ``net`` points in its cells' middles."""
-        width, height = canvas
-        xs, ys = ((np.arange(net) + 0.5) * side / net - 0.5 for side in (width, height))
+        """The share of the canvas that shows nothing of the source, by ``net`` x ``net`` of its pixels."""
+        # Pixels themselves: between them, and beyond the middles of those at the rim, nothing is read.
+        xs, ys = (np.rint((np.arange(min(net, side)) + 0.5) * side / min(net, side) - 0.5) for side in canvas)
         x, y = np.meshgrid(xs, ys)
         points = np.stack([x.ravel(), y.ravel()], axis=1)
         places = self.read(points)
         behind = (np.c_[points, np.ones(len(points))] @ self.matrices[-1][2]) <= 0  # a perspective's horizon
-        outside = ((places < -0.5) | (places > np.array(source) - 0.5)).any(axis=1)
+        outside = ((places < -0.51) | (places > np.array(source) - 0.49)).any(axis=1)
         return float((outside | behind).mean())
 
     def moved(self, points: Array) -> Array:

@@ -115,6 +115,19 @@ _ELSEWHERE = {
 }
 
 
+_SETTINGS_ELSEWHERE = {
+    "fillmode paddingmode bordermode": "here it is called border, and belongs under warp",
+    "cval fill bordervalue": "here it is called border_value, and belongs under warp",
+    "interpolationorder resample": "here it is called interpolation, and belongs under warp",
+    "rescale normalize normalise mean std totensor totensorv2 samplewisecenter featurewisecenter samplewisestdnormalization "
+    "featurewisestdnormalization zcawhitening preprocessingfunction": "copies stay ordinary pictures: scale and normalise in training",
+    "targetsize imagesize resize": "the size of copies is output: {size: [width, height]}",
+    "validationsplit": "split the sources before expanding, so that no copies leak",
+    "batchsize epochs": "that is a matter of training",
+}
+"""What other libraries' settings are called here, or where they belong."""
+
+
 def _unknown(model: Any, path: Location) -> str:
     """What to say of a key that is not one: where it belongs, what it may have been meant for, or what is allowed."""
     last, above = str(path[-1]), path[:-1]
@@ -126,6 +139,9 @@ def _unknown(model: Any, path: Location) -> str:
     if last in ("p", "relabel") and above and above[-1] in ("warp", "tone"):
         return f"unknown key here; {last} belongs to a single transform: rotate: {{range: 30, {last}: ...}}"
     allowed = _allowed(model, above)
+    other = next((text for names, text in _SETTINGS_ELSEWHERE.items() if _plain(last) in names.split()), None)
+    if other is not None and last not in allowed:
+        return f"unknown key; {other}"
     ours = known_elsewhere(last)
     if ours is not None:
         under = TRANSFORMS[ours].section

@@ -49,6 +49,32 @@ def test_bytes_to_a_quarter(mixed: Path, tmp_path: Path, preset: str, settings: 
     assert found.probed <= 32 and found.copies <= 64 and not found.failures
 
 
+def test_tiny_pictures_and_a_few_huge_ones(tmp_path: Path) -> None:
+    for i in range(300):
+        write_picture(tmp_path / "in" / "tiny" / f"{i}.png", picture(28, 28, channels=1, seed=i))
+    for i in range(3):
+        write_picture(tmp_path / "in" / "huge" / f"{i}.png", picture(900, 1200, seed=i))
+    spec = load_spec("strong", ["output.format=jpg"])
+    plan = plan_copies(class_tree(tmp_path / "in"), spec, copies=2)
+    found = estimate_plan(plan, spec)
+    run_plan(plan, spec, tmp_path / "out")
+    for label in ("tiny", "huge"):
+        written = sum(len(data) for name, data in pictures(tmp_path / "out").items() if name.startswith(label))
+        assert found.classes[label].bytes == pytest.approx(written, rel=0.25)
+
+
+def test_pictures_that_can_not_be_read_cost_nothing(tmp_path: Path) -> None:
+    for i in range(40):
+        path = write_picture(tmp_path / "in" / "x" / f"{i}.jpg", picture(100, 90, seed=i))
+        if i % 2:
+            path.write_bytes(path.read_bytes()[:-200])
+    spec = load_spec("tutorial")
+    plan = plan_copies(class_tree(tmp_path / "in"), spec, copies=3)
+    run_plan(plan, spec, tmp_path / "out")
+    written = sum(map(len, pictures(tmp_path / "out").values()))
+    assert estimate_plan(plan, spec).total.bytes == pytest.approx(written, rel=0.3)
+
+
 def test_a_single_photo_to_a_tenth(tmp_path: Path) -> None:
     spec = load_spec("strong")
     plan = plan_copies(named_images([CAT], ""), spec, total=150)
@@ -97,8 +123,8 @@ def test_a_table_and_an_answer(augx: Run, class_folders: Path, tmp_path: Path) -
     before = tree(tmp_path)
     done = augx("plan", "--input", "photos", "--per-class", "50", "--originals", "--jobs", "1")
     lines = done.stdout.decode().splitlines()
-    assert lines[0].split() == ["class", "sources", "copies", "files", "pixels", "bytes", "time"]
-    assert [line.split()[:4] for line in lines[1:4]] == [["cats", "3", "50", "53"], ["dogs", "2", "50", "52"], ["all", "5", "100", "105"]]
+    assert lines[0].split() == ["class", "sources", "copies", "files", "pixels", "size", "time"]
+    assert [line.split()[:4] for line in lines[1:4]] == [["cats", "3", "50", "53"], ["dogs", "2", "50", "52"], ["(all)", "5", "100", "105"]]
     assert (
         lines[4].startswith("105 files: 16 to 25 copies of each of 5 pictures and the originals; about ") and "with 1 worker (" in lines[4]
     )

@@ -40,10 +40,10 @@ def test_the_matrix_and_the_tables_make_the_copy() -> None:
     found, sample = explain_copy(source, spec, 3), load(source)
     (recipe,) = recipes(spec, draw(spec, sample.key, range(3, 4)), sample)
     points = np.array([[0, 0], [511, 0], [100, 300.5]])
-    assert found.matrix is not None and found.tables is not None
-    carried = np.c_[points, np.ones(3)] @ found.matrix.T
+    assert found.outcome.matrix is not None and found.outcome.tables is not None
+    carried = np.c_[points, np.ones(3)] @ found.outcome.matrix.T
     assert carried[:, :2] / carried[:, 2:] == pytest.approx(move_points(recipe, points))
-    assert np.array_equal(found.tables, recipe.table) and found.copy_size == apply(recipe, sample).shape[1::-1]
+    assert np.array_equal(found.outcome.tables, recipe.table) and found.copy_size == apply(recipe, sample).shape[1::-1]
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,14 @@ def test_the_matrix_and_the_tables_make_the_copy() -> None:
 )
 def test_resamples_and_border(warp: dict[str, object], resamples: int, border: float | None) -> None:
     found = explained({"warp": warp})
-    assert found.resamples == resamples
+    assert found.outcome.resamples == resamples
     if border is not None:
-        assert found.border == pytest.approx(border, abs=0.02)
+        assert found.outcome.border == pytest.approx(border, abs=0.02)
 
 
 def test_border_of_a_half_turn_behind_a_horizon_is_a_share() -> None:
     for copy in range(20):
-        assert 0 <= explained({"warp": {"perspective": 0.6, "rotate": 180, "zoom": [0.1, 3]}}, copy).border <= 1
+        assert 0 <= explained({"warp": {"perspective": 0.6, "rotate": 180, "zoom": [0.1, 3]}}, copy).outcome.border <= 1
 
 
 def test_text_in_run_order(augx: Run) -> None:
@@ -124,7 +124,22 @@ def test_a_picture_of_a_class_tree(augx: Run, class_folders: Path, tmp_path: Pat
 def test_policies_name_what_they_drew(policy: str) -> None:
     texts = [explained({"policy": policy}, copy).as_text() for copy in range(4)]
     assert any(f"policy.{policy}" in text for text in texts) and all(len(text.splitlines()) < 60 for text in texts)
-    assert ("blended with 3 chains" in texts[0]) == (policy == "augmix")
+    assert ("chain 3: weight" in texts[0]) == (policy == "augmix")
+
+
+def test_a_mix_with_its_chains(tmp_path: Path) -> None:
+    spec = load_spec({"augx": 1, "policy": "augmix"})
+    (source,) = named_images([CAT], "")
+    for copy in range(4):
+        found, sample = explain_copy(source, spec, copy), load(source)
+        draws = draw(spec, sample.key, range(copy, copy + 1))
+        (recipe,) = recipes(spec, draws, sample)
+        assert {step.place: step.params for step in found.drawn if step.params is not None} == draws.plain[0]
+        assert [weight for weight, _ in found.chains] == [weight for weight, _ in recipe.mix]
+        for (_, outcome), (_, chain) in zip(found.chains, recipe.mix, strict=True):
+            assert outcome.resamples == (chain.sampling is not None)
+            assert (outcome.tables is None) == (chain.table is None)
+        assert len(json.loads(json.dumps(found.as_json()))["chains"]) == 3
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -132,7 +147,7 @@ def test_policies_name_what_they_drew(policy: str) -> None:
 def test_pictures_of_every_kind(channels: int, dtype: type, tmp_path: Path) -> None:
     image = write_picture(tmp_path / "x.png", picture(channels=channels, dtype=dtype))
     found = explained({"tone": {"brightness": 0.2}, "then": [{"saturation": 0.2}]}, image=image)
-    assert found.tables is not None and found.tables.shape == (1, np.iinfo(dtype).max + 1)
+    assert found.outcome.tables is not None and found.outcome.tables.shape == (1, np.iinfo(dtype).max + 1)
     assert found.as_text() and json.dumps(found.as_json())
 
 

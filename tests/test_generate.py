@@ -91,7 +91,7 @@ class TestStreams:
         before = tree(tmp_path)
         done = augx("generate", "--input", "photos", "--output", "out", "--per-class", "50", "--originals", "--dry-run")
         rows = [line.split() for line in done.stdout.decode().splitlines()]
-        assert [row[:4] for row in rows[1:4]] == [["cats", "3", "50", "53"], ["dogs", "2", "50", "52"], ["all", "5", "100", "105"]]
+        assert [row[:4] for row in rows[1:4]] == [["cats", "3", "50", "53"], ["dogs", "2", "50", "52"], ["(all)", "5", "100", "105"]]
         assert done.returncode == 0 and tree(tmp_path) == before
 
     def test_dry_run_as_json(self, augx: Run, class_folders: Path) -> None:
@@ -244,7 +244,7 @@ def test_a_spec_with_three_mistakes(augx: Run, tmp_path: Path) -> None:
         ("text.jpg", b"hello", "not an image that augx reads"),
         ("empty.png", b"", "the file is empty"),
         ("cut.jpg", CAT.read_bytes()[:9000], "truncated"),
-        ("bomb.png", png_of(20_000, 20_000, (b"IDAT", zlib.compress(bytes(20_000 * 2501)))), "400 million pixels"),
+        ("bomb.png", png_of(20_000, 20_000, (b"IDAT", zlib.compress(bytes(20_000 * 2501)))), "400,000,000 pixels"),
         ("new\nline.jpg", b"hello", r"new\nline.jpg: not an image"),
     ],
     ids=["no image", "empty", "truncated", "20000x20000", "newline"],

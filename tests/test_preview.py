@@ -41,7 +41,11 @@ def test_a_row_a_transform_at_its_ends_and_in_the_middle() -> None:
     assert list(strips)[:6] == ["warp.rotate", "warp.zoom", "warp.shift_x", "warp.shift_y", "warp.shear", "warp.flip_h"]
     assert [cell.caption for cell in strips["warp.rotate"].cells] == ["angle -45", "angle 0", "angle 45"]
     assert [cell.caption for cell in strips["warp.flip_h"].cells] == ["on"]
-    assert strips["then.blur"].details == ("sigma 0.3 to 1.5 (standard deviation in pixels)", "p 0.2", "the middle, pixel for pixel")
+    assert strips["then.blur"].details == (
+        "sigma 0.3 to 1.5 (standard deviation in pixels)",
+        "in 20 % of copies",
+        "the middle, pixel for pixel",
+    )
     source = cv2.imread(os.fspath(CAT))
     assert np.array_equal(strips["warp.rotate"].cells[1].picture, thumbnail(source))
     assert np.array_equal(strips["warp.flip_h"].cells[0].picture, thumbnail(source[:, ::-1]))
@@ -63,11 +67,34 @@ def test_a_number_of_several_has_a_row_each() -> None:
     ]
 
 
+def test_a_copy_that_changes_class_says_so(class_folders: Path) -> None:
+    spec = load_spec({"augx": 1, "warp": {"flip_h": {"p": 1.0, "relabel": {"cats": "dogs"}}}})
+    found = preview(plan_copies(class_tree(class_folders), spec, copies=1), spec, sources=1)
+    assert [picture.copies[0].caption for picture in found.pictures] == ["copy 0, dogs", "copy 0"]
+    assert "cats becomes dogs" in found.alone[0].details
+
+
+def test_numbers_that_go_together_are_named_together() -> None:
+    spec = {"augx": 1, "tone": {"channel_shift": 30}, "warp": {"zoom": {"range": [0.5, 2], "axes": "independent"}}}
+    captions = {strip.heading: [cell.caption for cell in strip.cells] for strip in shown(spec).alone}
+    assert captions["tone.channel_shift"] == ["channel_shift -30", "channel_shift 0", "channel_shift 30"]
+    assert captions["warp.zoom"][0] == "x 0.5, y 1.7"
+
+
+def test_choices_say_how_often_they_come() -> None:
+    spec = {"augx": 1, "then": [{"one_of": [{"blur": 2}, {"noise": 9}], "weights": [1, 3], "p": 0.4}]}
+    assert [strip.details[1] for strip in shown(spec).alone] == ["in 10 % of copies", "in 30 % of copies"]
+
+
 def test_what_a_class_has_for_itself_stands_with_it(class_folders: Path) -> None:
     spec = load_spec({"augx": 1, "warp": {"rotate": 30, "shift_x": 0.1}, "classes": {"dogs": {"warp": {"rotate": 3}}}})
     found = preview(plan_copies(class_tree(class_folders), spec, copies=2), spec, sources=1)
     assert [picture.row.source.label for picture in found.pictures] == ["cats", "dogs"]
     assert [[strip.cells[0].caption for strip in picture.alone] for picture in found.pictures] == [[], ["angle -3"]]
+    assert found.pictures[1].alone[0].details[1] == "only class dogs"
+    off = load_spec({"augx": 1, "warp": {"rotate": 30, "flip_h": 0.5}, "classes": {"dogs": {"warp": {"flip_h": 0}}}})
+    (strip,) = preview(plan_copies(class_tree(class_folders), off, copies=1), off, sources=1).pictures[1].alone
+    assert strip.details == ("off for class dogs",)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (8, 5), (191, 192), (193, 100), (3000, 2000)], ids=str)
@@ -146,6 +173,29 @@ class TestTheCommand:
         before = tree(tmp_path)
         done = augx("preview", "--input", "photos", option, "photos/cats/b.png")
         assert done.returncode == 2 and b"not a sheet or a report of augx; move it away" in done.stderr and tree(tmp_path) == before
+
+    def test_a_file_that_only_speaks_of_previews_is_another(self, augx: Run, class_folders: Path, tmp_path: Path) -> None:
+        (tmp_path / "notes.md").write_text("Try: augx preview --image cat.jpg\n")
+        (tmp_path / "page.html").write_text("<!DOCTYPE html>\n<html><p>augx preview</p>")
+        (tmp_path / "link.png").symlink_to("nowhere.png")
+        os.mkfifo(tmp_path / "pipe")
+        before = tree(tmp_path)
+        for name in ("notes.md", "page.html", "link.png", "pipe", "/dev/null"):
+            done = augx("preview", "--input", "photos", "--output", name)
+            assert done.returncode == 2 and done.stderr.count(b"\n") == 1 and b"unexpected" not in done.stderr
+        assert tree(tmp_path) == before and (tmp_path / "link.png").is_symlink()
+
+    def test_one_name_for_both(self, augx: Run, class_folders: Path) -> None:
+        assert augx("preview", "--input", "photos", "--output", "x", "--html", "x").returncode == 2
+
+    def test_too_many_pictures_for_a_sheet(self, augx: Run, tmp_path: Path) -> None:
+        one = write_picture(tmp_path / "photos" / "0" / "x.png", picture(4, 4))
+        for i in range(1, 70):
+            (tmp_path / "photos" / str(i)).mkdir()
+            os.link(one, tmp_path / "photos" / str(i) / "x.png")
+        done = augx("preview", "--input", "photos", "--show", "30")
+        assert done.returncode == 2 and b"a sheet of 2170 pictures would be too high, 1500 is the most" in done.stderr
+        assert augx("preview", "--input", "photos", "--show", "1", "--html", "r.html").returncode == 0
 
     @pytest.mark.parametrize(
         ("arguments", "words"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -41,7 +42,7 @@ def test_where_they_were(class_folders: Path, tmp_path: Path) -> None:
     before = tree(out)
     (out / "cats" / "a_00001.jpg").unlink()
     (out / "dogs" / "d_00000.jpg").unlink()
-    remade = remake_files(out / "manifest.jsonl", ["cats/a_00001.jpg", out / "dogs" / "d_00000.jpg", "cats/b.png_00000.png"])
+    remade = remake_files(out / "manifest.jsonl", ["./cats/a_00001.jpg", out / "dogs" / "d_00000.jpg", "cats/b.png_00000.png"])
     assert remade.made == ("cats/a_00001.jpg", "dogs/d_00000.jpg") and remade.same == ("cats/b.png_00000.png",)
     assert tree(out) == before
 
@@ -132,8 +133,12 @@ class TestWhatCanNotBe:
     )
     def test_a_line_that_is_not_one(self, out: Path, changes: dict[str, object]) -> None:
         self.rewritten(out, **changes)
-        (failure,) = remake_files(out, ["cats/a_00000.jpg"]).failures
-        assert failure.reason and "\n" not in failure.reason and not (out / "cats" / "a_00000.jpg").exists()
+        try:
+            (failure,) = remake_files(out, ["cats/a_00000.jpg"]).failures
+            reason = failure.reason
+        except OutputError as error:
+            reason = str(error)
+        assert reason and "\n" not in reason and not (out / "cats" / "a_00000.jpg").exists()
 
     @pytest.mark.parametrize("path", ["nowhere/manifest.jsonl", "out/run.json", "out/cats/a_00000.jpg", "photos", ""])
     def test_what_is_no_manifest(self, class_folders: Path, out: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,6 +158,32 @@ class TestWhatCanNotBe:
             (out / "run.json").write_text(json.dumps({**run, "spec": spec}))
             done = augx("remake", "out/manifest.jsonl", "cats/a_00000.jpg")
             assert done.returncode == 2 and done.stderr.startswith(b"augx: ") and b"unexpected" not in done.stderr
+
+    @pytest.mark.parametrize("found_in", [None, 1, True, [1], {"a": 1}, [["x"]], "photos"], ids=str)
+    def test_folders_in_run_json_that_are_none(self, out: Path, found_in: object) -> None:
+        run = json.loads((out / "run.json").read_text())
+        (out / "run.json").write_text(json.dumps({**run, "found_in": found_in}))
+        (failure,) = remake_files(out, ["cats/a_00000.jpg"]).failures
+        assert "--input" in failure.reason
+
+    def test_an_original_is_only_what_its_line_says(self, class_folders: Path, tmp_path: Path) -> None:
+        out = tmp_path / "with"
+        expand_dataset(out, input=class_folders, copies=1, originals=True)
+        lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+        secret = tmp_path / "secret.txt"
+        secret.write_bytes(b"secret")
+        digest = hashlib.sha256(b"secret").hexdigest()
+        for changes in ({"sha256": "0" * 64}, {"source": "../secret.txt", "sha256": digest, "source_sha256": digest}):
+            changed = [{**line, **changes} if line["file"] == "cats/a.jpg" else line for line in lines]
+            (out / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in changed))
+            remade = remake_files(out, ["cats/a.jpg", "dogs/d.jpg"], output=tmp_path / "again")
+            assert [failure.source for failure in remade.failures] == ["cats/a.jpg"] and not (tmp_path / "again" / "cats").exists()
+
+    def test_one_place_that_can_not_be_written_costs_itself(self, out: Path, tmp_path: Path) -> None:
+        (tmp_path / "again").mkdir()
+        (tmp_path / "again" / "cats").symlink_to(tmp_path)
+        remade = remake_files(out, ["cats/a_00000.jpg", "dogs/d_00000.jpg"], output=tmp_path / "again")
+        assert remade.made == ("dogs/d_00000.jpg",) and "a file or a link" in remade.failures[0].reason
 
     def test_a_place_that_can_not_be_written(self, out: Path, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(b"")

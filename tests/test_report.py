@@ -107,6 +107,24 @@ class TestTheReportOfARun:
         assert done.returncode == 2 and b"not a sheet or a report of augx" in done.stderr
         assert source.read_bytes() == kept and not (tmp_path / "out").exists()
 
+    @pytest.mark.parametrize(
+        "changes", [{"params": None}, {"params": {"warp.rotate": {}}}, {"label": 1}, {"source": []}, {"copy": -1}], ids=str
+    )
+    def test_of_a_manifest_that_was_tampered_with(self, augx: Run, class_folders: Path, tmp_path: Path, changes: dict[str, object]) -> None:
+        common = ("generate", "--input", "photos", "--output", "out", "--copies", "1")
+        assert augx(*common).returncode == 0
+        first, *others = (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()
+        (tmp_path / "out" / "manifest.jsonl").write_text("\n".join([json.dumps({**json.loads(first), **changes}), *others]) + "\n")
+        done = augx(*common, "--report")
+        assert done.returncode in (1, 2) and done.stderr.count(b"unexpected") == 0 and b"Traceback" not in done.stderr
+
+    def test_is_refused_before_the_run(self, augx: Run, class_folders: Path, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "report.html").write_text("mine")
+        for path in ((), ("no/r.html",)):
+            done = augx("generate", "--input", "photos", "--output", "out", "--copies", "1", "--report", *path)
+            assert done.returncode == 2 and os.listdir(tmp_path / "out") == ["report.html"]
+
 
 class TestWhatIsDrawn:
     def test_counts_are_those_of_the_manifest(self, class_folders: Path, tmp_path: Path) -> None:
@@ -144,6 +162,25 @@ class TestWhatIsDrawn:
             tally.add(label, draw(spec.of_class(label), label, range(50)))
         found = [(spread.place, spread.label, spread.copies) for spread in tally.spreads()]
         assert sorted(found) == [("warp.rotate", "", 50), ("warp.rotate", "dogs", 50), ("warp.shift_x", "", 100)]
+
+    @pytest.mark.parametrize(
+        ("then", "expected"),
+        [
+            ([{"blur": {"sigma": 2, "p": 0.3}}], [0.3]),
+            ([{"one_of": [{"blur": 2}, {"noise": {"sigma": 9, "p": 0.5}}], "weights": [1, 3], "p": 0.4}], [0.1, 0.15]),
+            ([{"some_of": [{"blur": 2}, {"noise": 9}, {"fog": 0.5}], "count": [0, 2]}], [1 / 3] * 3),
+            ([{"some_of": [{"blur": 2}, {"noise": 9}], "weights": [1, 2], "count": 1}], [None, None]),
+            ([{"one_of": [{"all_of": [{"blur": 2}, {"noise": 9}]}, {"fog": 0.5}], "p": 0.5}], [0.25, 0.25, 0.25]),
+        ],
+        ids=["a p", "weights", "some of three", "weights of some", "nested"],
+    )
+    def test_declared_chances(self, then: list[object], expected: list[float | None]) -> None:
+        spec = load_spec({"augx": 1, "then": then})
+        tally = Tally(spec)
+        tally.add("", draw(spec, "k", range(20_000)))
+        for spread, chance in zip(tally.spreads(), expected, strict=True):
+            assert spread.chance == (None if chance is None else pytest.approx(chance, abs=1e-3))
+            assert chance is None or spread.on / 20_000 == pytest.approx(chance, abs=0.015)
 
     def test_more_copies_than_are_looked_at(self) -> None:
         spec = load_spec("tutorial")

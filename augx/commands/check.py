@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -75,21 +76,23 @@ def _print(spec: Spec, hints: Sequence[Hint], tried: int, options: dict[str, Any
     from augx.spec import preset_or_file
 
     path = preset_or_file(options["spec"])
-    try:
-        _, positions = document.parse(path.read_bytes(), str(path))
-    except (OSError, SpecError):  # a pipe can't be read twice
-        positions = {}
+    positions: Mapping[Path, Position] = {}
+    with contextlib.suppress(OSError, SpecError):
+        if path.is_file():  # a pipe can't be read twice
+            positions = document.parse(path.read_bytes(), str(path))[1]
     found = [(hint, *_where(hint, positions, options)) for hint in hints]
     found.sort(key=lambda each: (each[1] is not None, each[2] is None, each[2] or (0, 0)))
     if options["as_json"]:
         write_out(json.dumps(_as_json(spec, str(path), tried, found)).encode() + b"\n")
     else:
+        name = printable(options["spec"])
         lines = [
-            f"{printable(option or path)}: {_line(at)}{printable(hint.place)}: {hint.message} [{hint.code}]\n" for hint, option, at in found
+            f"{printable(option) if option else name}: {_line(at)}{printable(hint.place)}: {hint.message} [{hint.code}]\n"
+            for hint, option, at in found
         ]
         write_out("".join(lines).encode())
     count = f"{len(hints)} hint{'s' if len(hints) > 1 else ''}" if hints else "no hints"
-    click.echo(f"augx: {printable(path)}: a good spec, {count}", err=True)
+    click.echo(f"augx: {printable(options['spec'])}: no mistakes, {count}", err=True)
 
 
 def _as_json(spec: Spec, path: str, tried: int, found: Sequence[tuple[Hint, str | None, Position | None]]) -> dict[str, Any]:

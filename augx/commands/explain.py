@@ -40,6 +40,9 @@ def explain(image: str, label: str | None, input_root: str | None, copy: int, **
         found = explain_copy(source, spec, copy, max_pixels=options["max_pixels"])
     except SourceError as error:
         raise type(error)(f"{printable(image)}: {error}") from None
+    if not source.label and spec.classes:
+        there = ", ".join(map(printable, list(spec.classes)[:5]))
+        click.echo(f"augx: no class is given; the spec has settings of their own for {there}: see --label and --input", err=True)
     write_out(json.dumps(found.as_json()).encode() + b"\n" if options["as_json"] else found.as_text().encode())
 
 

@@ -65,10 +65,10 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
         there = 0 if options["overwrite"] else look(plan, spec, root, input_root)
         print_plan(plan, spec, options, root, there)
         return
-    if options["report"]:
+    if options["report"] is not None:
         from augx.review.report import check_path
 
-        check_path(options["report"])
+        check_path(options["report"] or os.path.join(root, "report.html"), None if options["report"] else root)
     gc.freeze()
     gc.enable()
     with _Signals() as signals:

@@ -61,19 +61,26 @@ def _as_json(plan: Plan, estimate: Estimate, root: str | None, there: int) -> di
     counts = {"sources": len(plan.rows), "copies": plan.copies, "files": plan.files, "there": there}
     probe = {"sources": estimate.probed, "copies": estimate.copies, "jobs": estimate.jobs}
     failures = [{"source": f.source, "reason": f.reason, "missing": f.missing} for f in estimate.failures]
-    return {"output": root, **counts, "estimate": cost(estimate.total), "classes": rows, "probe": probe, "failures": failures}
+    return {
+        "output": root,
+        **counts,
+        "estimate": cost(estimate.total) | {"wall": round(estimate.wall(), 3)},
+        "classes": rows,
+        "probe": probe,
+        "failures": failures,
+    }
 
 
 def _table(plan: Plan, estimate: Estimate) -> str:
     from augx.errors import printable
 
     def cost(found: Cost) -> tuple[str, ...]:
-        return _counted(found.pixels), _counted(found.bytes), _lasting(estimate.seconds(found))
+        return _counted(found.pixels), f"{_counted(found.bytes)}B", _lasting(estimate.seconds(found))
 
-    lines: list[tuple[object, ...]] = [("class", "sources", "copies", "files", "pixels", "bytes", "time")]
+    lines: list[tuple[object, ...]] = [("class", "sources", "copies", "files", "pixels", "size", "time")]
     every = plan.classes().items()
     lines += [(printable(label) or "(none)", *counts, *cost(estimate.classes[label])) for label, counts in every]
-    lines.append(("all", len(plan.rows), plan.copies, plan.files, *cost(estimate.total)))
+    lines.append(("(all)", len(plan.rows), plan.copies, plan.files, *cost(estimate.total)))
     width = max(len(str(line[0])) for line in lines)
     return "".join(f"{name:<{width}}" + "".join(f"{n:>12}" for n in counts) + "\n" for name, *counts in lines)
 
@@ -86,30 +93,31 @@ def _answer(plan: Plan, estimate: Estimate, root: str | None, there: int) -> str
     each = f"{copies[0]}" if len(copies) == 1 else f"{copies[0]} to {copies[-1]}"
     pictures = f"{len(plan.rows)} pictures" if len(plan.rows) > 1 else "1 picture"
     originals = " and the originals" if plan.originals else ""
-    left = estimate.total.times((plan.files - there) / plan.files)
+    share = (plan.files - there) / plan.files
+    written = f"about {_counted(estimate.total.bytes * share)}B and {_lasting(estimate.wall(share))}"
     workers = f"{estimate.jobs} workers" if estimate.jobs > 1 else "1 worker"
     trial = f"by {estimate.copies} trial copies of {estimate.probed}"
     text = f"{plan.files} files: {each} copies of each of {pictures}{originals}"
     text = text.replace("each of 1 picture", "1 picture").replace("1 copies", "1 copy")
     if root is None:
-        return f"{text}; about {_counted(left.bytes)}B and {_lasting(left.seconds / estimate.jobs)} with {workers} ({trial})\n"
+        return f"{text}; {written} with {workers} ({trial})\n"
     kept = f"{there} are there already, {plan.files - there} to make, " if there else ""
-    cost = f"about {_counted(left.bytes)}B and {_lasting(left.seconds / estimate.jobs)} with {workers} ({trial})"
-    return f"{text}\ninto {printable(root)}, {kept}{cost}; nothing was written (--dry-run)\n"
+    return f"{text}\ninto {printable(root)}, {kept}{written} with {workers} ({trial}); nothing was written (--dry-run)\n"
 
 
 def _counted(n: float) -> str:
     """A large number in three digits: 12.3 M."""
     for unit in (" ", " k", " M", " G", " T"):
         if n < 999.5 or unit == " T":
-            return f"{n:.3g}{unit}" if n < 999.5 else f"{n:.0f}{unit}"
+            digits = 0 if unit == " " or n >= 99.95 else 1 if n >= 9.995 else 2
+            return f"{n:.{digits}f}{unit}"
         n /= 1000
     raise AssertionError
 
 
 def _lasting(seconds: float) -> str:
     if seconds < 1:
-        return "1 s" if seconds > 0 else "0 s"
+        return "< 1 s" if seconds > 0 else "0 s"
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.0f} h"

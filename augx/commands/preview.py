@@ -33,6 +33,8 @@ def preview(images: tuple[str, ...], input_root: str | None, label: str | None, 
     for name in ("output", "html"):
         if options[name] == "":
             raise click.UsageError(f"--{name} is empty; name a file")
+    if options["html"] is not None and options["html"] == options["output"]:
+        raise click.UsageError("--output and --html name the same file")
     spec = typed_spec(options)
     sources = typed_sources(images, input_root, label)
     if not images and not any(options[name] for name in ("total", "copies", "per_class")):
@@ -43,12 +45,15 @@ def preview(images: tuple[str, ...], input_root: str | None, label: str | None, 
 
 
 def _write(plan: Plan, spec: Spec, output: str | None, sources: int | None, options: dict[str, Any]) -> None:
-    from augx.errors import printable
-    from augx.review.preview import preview
+    from augx.errors import PlanError, printable
+    from augx.review.preview import chosen_rows, preview
     from augx.review.report import check_path, put, report
-    from augx.review.sheet import as_png, contact_sheet
+    from augx.review.sheet import MOST, as_png, contact_sheet
     from augx.review.spread import drawn_by
 
+    if output is not None and (cells := len(chosen_rows(plan, sources)) * (options["show"] + 1)) > MOST:
+        what = "--sources and --show, or take --html" if sources is not None else "--show, or take --html"
+        raise PlanError(f"{printable(output)}: a sheet of {cells} pictures would be too high, {MOST} is the most; show fewer by {what}")
     for path in filter(None, (output, options["html"])):
         check_path(path)
     shown = preview(plan, spec, copies=options["show"], sources=sources, max_pixels=options["max_pixels"])

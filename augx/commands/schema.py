@@ -21,7 +21,6 @@ def schema() -> None:
     \b
     # yaml-language-server: $schema=augx.schema.json
     """
-    from augx.spec import Spec
+    from augx.catalogue import json_schema
 
-    described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Spec.model_json_schema(), "title": "augx spec"}
-    write_out(json.dumps(described, indent=2).encode() + b"\n")
+    write_out(json.dumps(json_schema()).encode() + b"\n")

@@ -14,18 +14,22 @@ from augx.decode import MAX_PIXELS
 from augx.draws import draw
 from augx.errors import CopyError, SourceError
 from augx.executors import available_cores
+from augx.headers import read_header
 from augx.plan import Plan
 from augx.recipe import apply, recipes
 from augx.rows import Row
-from augx.sources import load
+from augx.sources import load, read_bytes
 from augx.spec import Spec
 from augx.unit import Failure, one_thread_cv2
 from augx.writers import FORMATS, encode
 
 _BINS = 32
 _COPIES = 2
-_PIXELS = 40_000_000
+_PIXELS = 80_000_000
+_SMALL = 1_000_000  # pixels: so cheap that it is always measured
 _LEAST = 4
+START_SECONDS = 0.3
+"""What a run takes before its first copy."""
 _FILE_SECONDS = 0.0001
 """To write a file and its line: what 20,000 copies of 64x64 take beyond computing them."""
 
@@ -50,7 +54,7 @@ class Cost:
 class Estimate:
     """The cost of each class and of ``jobs`` workers' run, from ``copies`` trial copies of ``probed`` sources.
 
-    ``failures`` are probed sources that can't be read, of which each lacks all its copies.
+    ``failures`` are probed sources that can't be read, of which each lacks all its copies; others like them cost nothing.
     """
 
     classes: dict[str, Cost]
@@ -65,8 +69,12 @@ class Estimate:
         return sum(self.classes.values(), Cost())
 
     def seconds(self, cost: Cost) -> float:
-        """How long the workers will take for some of the files, disk and start-up left aside."""
+        """How long the workers will take for some of the files, start-up left aside."""
         return cost.seconds / self.jobs
+
+    def wall(self, share: float = 1.0) -> float:
+        """Seconds from the command's start to its end for a share of the files."""
+        return START_SECONDS * (share > 0) + self.seconds(self.total) * share
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,32 +87,47 @@ class _Probe:
 
 
 def estimate_plan(plan: Plan, spec: Spec, *, jobs: int | None = None, max_pixels: int = MAX_PIXELS) -> Estimate:
-    """The cost of a plan. At most some 40 million pixels are computed, so it takes a second or two however large the plan.
+    """The cost of a plan. At most some 80 million pixels are computed of large pictures, so it takes a few seconds however large the plan.
 
-    The sources are sorted by format and size in bytes and cut into bins of equally many copies (a stratified sample;
-    Cochran, "Sampling Techniques", 1977, chapter 5); what the source in a bin's middle gives stands for its bin.
+    The sources are sorted by class (where there are few), format and size, and cut into bins that weigh alike, half by copies
+    and half by bytes (a stratified sample; Cochran, "Sampling Techniques", 1977, chapter 5, and 9A on sizes); what the source
+    in a bin's middle gives stands for its bin, also when that can't be read.
     """
     sizes = [_size(row) for row in plan.rows]
-    order = sorted((i for i, row in enumerate(plan.rows) if row.copies), key=lambda i: (plan.rows[i].format, sizes[i]))
-    weights = np.array([plan.rows[i].copies for i in order], float)
-    middles = (np.cumsum(weights) - weights / 2) / weights.sum()
+    kinds = _kinds(plan, spec)
+    order = sorted((i for i, row in enumerate(plan.rows) if row.copies), key=lambda i: (kinds[i], sizes[i]))
+    copies = np.array([plan.rows[i].copies for i in order], float)
+    weights = copies / copies.sum() + (loads := copies * [sizes[i] for i in order]) / loads.sum()
     edges = np.cumsum(weights) / weights.sum()
+    middles = edges - weights / weights.sum() / 2
     chosen = [order[min(int(np.searchsorted(edges, (b + 0.5) / _BINS)), len(order) - 1)] for b in range(_BINS)]
     probes, failures, made = _probed(plan, spec, chosen, sizes, max_pixels)
     classes = {label: Cost() for label in plan.classes()}
-    if probes:
-        at = np.array(sorted(probes))
-        nearest = at[np.abs(at + 0.5 - middles[:, None] * _BINS).argmin(axis=1)].tolist()
-        for i, b in zip(order, nearest, strict=True):
-            row, found = plan.rows[i], probes[b]
-            # Copies of the source's own size grow with it; those of a fixed size are alike within a bin.
-            one = found.copy.times(1 if spec.output.size else sizes[i] / found.size)
-            for label, copies in ((row.source.label, row.copies - sum(n for _, n in row.relabelled)), *row.relabelled):
-                classes[label] += one.times(copies) + Cost(seconds=(found.decoding + _FILE_SECONDS * row.copies) * copies / row.copies)
+    at = np.array(sorted(probes))
+    nearest = at[np.abs(at + 0.5 - middles[:, None] * _BINS).argmin(axis=1)].tolist()
+    for i, b in zip(order, nearest, strict=True):
+        row, found = plan.rows[i], probes[b]
+        if found is None:
+            continue
+        # Copies of the source's own size grow with it; those of a fixed size are alike within a bin.
+        one = found.copy.times(1 if spec.output.size else sizes[i] / found.size) + Cost(seconds=found.decoding / row.copies + _FILE_SECONDS)
+        for label, n in ((row.source.label, row.copies - sum(n for _, n in row.relabelled)), *row.relabelled):
+            classes[label] += one.times(n)
     for row, size in zip(plan.rows, sizes, strict=True):
         if plan.originals:
             classes[row.source.label] += Cost(bytes=size, seconds=_FILE_SECONDS)
-    return Estimate(classes, len({chosen[b] for b in probes}), made, failures, min(jobs or available_cores(), max(plan.files, 1)))
+    probed = len({chosen[b] for b, probe in probes.items() if probe is not None})
+    return Estimate(classes, probed, made, failures, min(jobs or available_cores(), max(plan.files, 1)))
+
+
+def _kinds(plan: Plan, spec: Spec) -> list[tuple[str, str, str]]:
+    """What makes copies of equal bytes unlike: their class, unless there are many; settings of its own; the two formats."""
+    labels = {row.source.label for row in plan.rows}
+    told = labels if len(labels) <= _BINS // 4 else {label for label in labels if spec.of_class(label) is not spec}
+    extensions = [os.path.splitext(row.source.name)[1].lower() for row in plan.rows]
+    return [
+        (row.source.label if row.source.label in told else "", row.format, kind) for row, kind in zip(plan.rows, extensions, strict=True)
+    ]
 
 
 def _size(row: Row) -> int:
@@ -122,31 +145,41 @@ def _spread(n: int) -> Iterator[int]:
 
 def _probed(
     plan: Plan, spec: Spec, chosen: Sequence[int], sizes: Sequence[int], max_pixels: int
-) -> tuple[dict[int, _Probe], tuple[Failure, ...], int]:
-    """Measured sources by bin, those that can't be read, and the number of trial copies."""
-    found: dict[int, _Probe] = {}
-    by_row: dict[int, _Probe] = {}
-    failures: dict[int, Failure] = {}
+) -> tuple[dict[int, _Probe | None], tuple[Failure, ...], int]:
+    """Measured sources by bin (None: it can't be read), those that can't be read, and the number of trial copies."""
+    found: dict[int, _Probe | None] = {}
+    by_row: dict[int, _Probe | None] = {}
+    failures: list[Failure] = []
     often = Counter(chosen)
     made, pixels = 0, 0.0
     with one_thread_cv2():
         for b in _spread(_BINS):
             i = chosen[b]
             row = plan.rows[i]
-            if i in by_row:
-                found[b] = by_row[i]
-            if i in by_row or i in failures or (pixels > _PIXELS and len(by_row) >= min(_LEAST, len(often))):
-                continue
-            try:
-                room = max(2, int((_PIXELS - pixels) * often[i] / _BINS)) if len(often) > 1 else _PIXELS
-                probe, copies = _measured(row, spec, range(min(_COPIES * often[i], row.copies)), sizes[i], max_pixels, room)
-            except SourceError as error:
-                failures[i] = Failure(row.source.path, str(error), row.copies + plan.originals)
-                continue
-            by_row[i] = found[b] = probe
-            made += copies
-            pixels += probe.copy.pixels * copies
-    return found, tuple(failures.values()), made
+            if i not in by_row:
+                enough = pixels > _PIXELS and sum(probe is not None for probe in by_row.values()) >= min(_LEAST, len(often))
+                if enough and _pixels(row) > _SMALL:
+                    continue
+                room = _PIXELS * often[i] / _BINS
+                try:
+                    probe, copies = _measured(row, spec, range(min(_COPIES * often[i], row.copies)), sizes[i], max_pixels, room)
+                    made += copies
+                    pixels += probe.copy.pixels * copies
+                    by_row[i] = probe
+                except SourceError as error:
+                    failures.append(Failure(row.source.path, str(error), row.copies + plan.originals))
+                    by_row[i] = None
+            found[b] = by_row[i]
+    return found, tuple(failures), made
+
+
+def _pixels(row: Row) -> int:
+    """Pixels of a source by its header; 0 for one that can't be read."""
+    try:
+        header = read_header(read_bytes(row.source.path))
+    except SourceError:
+        return 0
+    return header.width * header.height
 
 
 def _measured(row: Row, spec: Spec, copies: range, size: int, max_pixels: int, room: float) -> tuple[_Probe, int]:
@@ -165,7 +198,7 @@ def _measured(row: Row, spec: Spec, copies: range, size: int, max_pixels: int, r
             continue
         made += 1
         pixels += picture.shape[0] * picture.shape[1]
-        if pixels >= room and made >= 2:
+        if pixels >= room:
             break
     if not made:
         raise SourceError("none of its copies can be made")

@@ -36,13 +36,29 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """Everything decided for one copy.
+class Outcome:
+    """What comes of the numbers.
 
     ``matrix`` (3, 3) takes a pixel (x, y, 1) of the source to the copy, y down, None where fields bend it or nothing moves;
-    ``tables`` hold a row of new levels for each of one or three channels (red, green, blue); ``border`` is the share of the
-    copy that lies beyond the source; ``chains`` are the weights of a mix's chains.
+    ``border`` is the share of the copy that lies beyond the source; ``tables`` hold a row of new levels for each of one or
+    three channels (red, green, blue), or None.
     """
+
+    resamples: int
+    matrix: Array | None
+    fields: int
+    border: float
+    tables: Array | None
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON-plain."""
+        arrays = {name: None if (found := getattr(self, name)) is None else found.tolist() for name in ("matrix", "tables")}
+        return {"resamples": self.resamples, "fields": self.fields, "border": self.border, **arrays}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything decided for one copy; ``chains`` are what a mix blends with it: weights, and what comes of each."""
 
     file: str
     source: str
@@ -53,51 +69,53 @@ class Explanation:
     size: tuple[int, int]
     copy_size: tuple[int, int]
     drawn: tuple[Drawn, ...]
-    resamples: int
-    matrix: Array | None
-    fields: int
     border_mode: str
-    border: float
-    tables: Array | None
-    chains: tuple[float, ...]
+    outcome: Outcome
+    chains: tuple[tuple[float, Outcome], ...]
 
     def as_json(self) -> dict[str, Any]:
         """JSON-plain."""
-        names = ("file", "source", "copy", "label", "seed", "spec_hash", "resamples", "fields", "border")
-        arrays = {name: None if (found := getattr(self, name)) is None else found.tolist() for name in ("matrix", "tables")}
+        names = ("file", "source", "copy", "label", "seed", "spec_hash")
         steps = [{"section": step.section, "place": step.place, "params": step.params} for step in self.drawn]
-        sizes = {"size": list(self.size), "copy_size": list(self.copy_size), "chains": list(self.chains)}
-        return {name: getattr(self, name) for name in names} | sizes | {"drawn": steps} | arrays
+        chains = [{"weight": weight, **outcome.as_json()} for weight, outcome in self.chains]
+        sizes = {"size": list(self.size), "copy_size": list(self.copy_size)}
+        return {name: getattr(self, name) for name in names} | sizes | {"drawn": steps} | self.outcome.as_json() | {"chains": chains}
 
     def as_text(self) -> str:
         """For a terminal."""
-        lines = [
-            f"copy {self.copy} of {printable(self.source)}: {printable(self.file)}" + f" (class {printable(self.label)})" * bool(self.label)
-        ]
+        label = f" (class {printable(self.label)})" if self.label else ""
+        lines = [f"copy {self.copy} of {printable(self.source)}: {printable(self.file)}{label}"]
         lines += [f"seed {self.seed}, spec {self.spec_hash[:12]}", "source {}x{}, copy {}x{}".format(*self.size, *self.copy_size)]
-        for section in _SECTIONS:
+        for section, what in _SECTIONS.items():
             steps = [step for step in self.drawn if step.section == section]
-            if steps or (section == "warp" and self.resamples):
-                lines += ["", f"{section} ({_SECTIONS[section]})", *_listed(steps), *self._outcome(section)]
+            if steps or (section == "warp" and self.outcome.resamples):
+                lines += ["", f"{section} ({what})", *_listed(steps), *self._of(section)]
         return "\n".join(lines) + "\n"
 
-    def _outcome(self, section: str) -> list[str]:
+    def _of(self, section: str) -> list[str]:
         if section == "warp":
-            way = f"{self.resamples} resample{'s' * (self.resamples != 1)}" + " a picture that is blended" * bool(self.chains)
-            bent = f", through {self.fields} displacement field{'s' * (self.fields > 1)}" if self.fields else ""
-            moved = [f"  = {way}{bent}; {self.border:.1%} of the copy is border ({self.border_mode})"]
-            if self.matrix is not None:
-                moved.append("  matrix, source to copy:")
-                moved += ["    " + "".join(f"{value:>12.6g}" for value in row) for row in self.matrix.tolist()]
-            return moved
-        if section == "tone" and self.tables is not None:
-            at = np.linspace(0, self.tables.shape[1] - 1, _LEVELS).round().astype(int)
-            names = ("",) if len(self.tables) == 1 else ("red", "green", "blue")
-            rows = [("levels", at), *((f"become {name}".rstrip(), row[at]) for name, row in zip(names, self.tables, strict=True))]
+            lines = [f"  = {self._moved(self.outcome)}"]
+            if self.outcome.matrix is not None:
+                lines.append("  matrix, source to copy:")
+                lines += ["    " + "".join(f"{value:>12.6g}" for value in row) for row in self.outcome.matrix.tolist()]
+            return lines
+        tables = self.outcome.tables
+        if section == "tone" and tables is not None:
+            at = np.linspace(0, tables.shape[1] - 1, _LEVELS).round().astype(int)
+            names = ("",) if len(tables) == 1 else ("red", "green", "blue")
+            rows = [("levels", at), *((f"become {name}".rstrip(), row[at]) for name, row in zip(names, tables, strict=True))]
             return ["  = 1 look-up", *(f"    {name:<12}" + "".join(f"{value:>7}" for value in row.tolist()) for name, row in rows)]
         if section == "tone":
             return ["  = no look-up"]
-        return [f"  blended with {len(self.chains)} chains, weights " + ", ".join(f"{w:g}" for w in self.chains)] * bool(self.chains)
+        lines = []
+        for i, (weight, chain) in enumerate(self.chains, 1):
+            lines.append(f"  chain {i}: weight {weight:g}; {self._moved(chain)}; {'1' if chain.tables is not None else 'no'} look-up")
+        return lines
+
+    def _moved(self, outcome: Outcome) -> str:
+        bent = f", through {outcome.fields} displacement field{'s' * (outcome.fields > 1)}" if outcome.fields else ""
+        times = f"{outcome.resamples} resample{'s' * (outcome.resamples != 1)}"
+        return f"{times}{bent}; {outcome.border:.1%} of the copy is border ({self.border_mode})"
 
 
 def _listed(steps: list[Drawn]) -> list[str]:
@@ -119,9 +137,6 @@ def explain_copy(source: Source, spec: Spec, copy: int, *, max_pixels: int = MAX
     if recipe.size == (0, 0):
         raise CopyError(f"copy {copy} can't be made: its transforms under warp shrink or stretch it beyond what can be undone")
     (label,) = relabelled(own, source.label, draws)
-    sampling = recipe.sampling
-    moved = sampling is not None and not is_window(sampling, sample.image.image, recipe.size)
-    straight = sampling is not None and not sampling.fields
     return Explanation(
         file="/".join(filter(None, (row.folder(label), row.file_name(copy, label)))),
         source=source.path,
@@ -132,27 +147,30 @@ def explain_copy(source: Source, spec: Spec, copy: int, *, max_pixels: int = MAX
         size=recipe.source,
         copy_size=recipe.size,
         drawn=tuple(_drawn(own, draws)),
-        resamples=int(moved),
-        matrix=inverse(sampling.matrix[None])[0] if sampling is not None and straight else None,
-        fields=len(sampling.fields) if sampling is not None else 0,
         border_mode=recipe.canvas.border,
-        border=sampling.beyond(recipe.source, recipe.size, 256) if sampling is not None else 0.0,
-        tables=_levels(recipe),
-        chains=tuple(weight for weight, _ in recipe.mix),
+        outcome=_outcome(recipe, sample.image.image),
+        chains=tuple((weight, _outcome(chain, sample.image.image)) for weight, chain in recipe.mix),
     )
 
 
-def _levels(recipe: Recipe) -> Array | None:
-    return None if recipe.table is None or isinstance(recipe.table, tuple) else np.asarray(recipe.table)
+def _outcome(recipe: Recipe, image: Array) -> Outcome:
+    sampling, table = recipe.sampling, recipe.table
+    if sampling is None:
+        moved = (0, None, 0, 0.0)
+    else:
+        matrix = inverse(sampling.matrix[None])[0] if not sampling.fields else None
+        resamples = int(not is_window(sampling, image, recipe.size))
+        moved = (resamples, matrix, len(sampling.fields), sampling.beyond(recipe.source, recipe.size, 256))
+    return Outcome(*moved, None if table is None or isinstance(table, tuple) else np.asarray(table))
 
 
 def _drawn(spec: Spec, draws: Draws) -> list[Drawn]:
     """Every place in the order applied; of a policy, which has many, only what this copy drew."""
     plain = draws.plain[0]
-    nodes = [node for place, mix in spec.nodes if isinstance(mix, Mix) for node in mix.placed(place)]
+    mixes = [(place, node) for place, node in spec.nodes if isinstance(node, Mix)]
     found = []
-    for place, transform in (*leaves(spec.nodes), *leaves(nodes)):
+    for place, transform in (*leaves(spec.nodes), *leaves([node for where, mix in mixes for node in mix.placed(where)])):
         section = "warp" if isinstance(transform, Geometric) else "tone" if isinstance(transform, Tone) else "then"
         if place in plain or not place.startswith("policy"):
             found.append(Drawn(section, place, plain.get(place)))
-    return found
+    return found + [Drawn("then", place, plain.get(place)) for place, _ in mixes]

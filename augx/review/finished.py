@@ -13,7 +13,7 @@ from augx.errors import SourceError
 from augx.expand import Report
 from augx.manifest import Manifest
 from augx.plan import Plan
-from augx.review.preview import chosen_rows, preview
+from augx.review.preview import MOST, chosen_rows, preview
 from augx.review.report import COPIES, SOURCES, report
 from augx.review.sheet import Cell, thumbnail
 from augx.review.spread import Tally
@@ -26,14 +26,16 @@ _BATCH = 4096
 
 def run_report(plan: Plan, spec: Spec, run: Report, *, name: str, max_pixels: int) -> bytes:
     """The page; ``name`` is the spec's. Raises ``SourceError`` where no source can be read, ``OutputError`` for a damaged manifest."""
-    wanted = {(row.source.key, copy) for row in chosen_rows(plan, SOURCES) for copy in range(min(COPIES, row.copies))}
-    files: dict[tuple[str, int], str] = {}
+    classes = len({row.source.label for row in plan.rows})
+    sources, copies = (SOURCES if classes * SOURCES * (COPIES + 1) <= MOST else 1), max(1, min(COPIES, MOST // classes - 1))
+    wanted = {(row.source.key, copy) for row in chosen_rows(plan, sources) for copy in range(min(copies, row.copies))}
+    files: dict[tuple[str, int], tuple[str, str]] = {}
     tally = Tally(spec)
     batches: dict[str, list[CopyParams]] = defaultdict(list)
     for fields in _copies(run.output, {row.source.key for row in plan.rows}):
         place = fields["source"], fields["copy"]
         if place in wanted:
-            files[place] = fields["file"]
+            files[place] = fields["file"], fields["label"]
         batch = batches[fields.get("source_label", fields["label"])]
         batch.append(fields["params"])
         if len(batch) == _BATCH:
@@ -48,13 +50,15 @@ def run_report(plan: Plan, spec: Spec, run: Report, *, name: str, max_pixels: in
             if (row.source.key, copy) not in files:
                 yield Cell(None, f"{caption}: missing")
                 continue
-            path = os.path.join(run.output, files[row.source.key, copy])
+            file, label = files[row.source.key, copy]
+            caption += f", {label}" * (label != row.source.label)
+            path = os.path.join(run.output, file)
             try:
                 yield Cell(thumbnail(decode(read_bytes(path), max_pixels)), caption)
             except SourceError as error:
                 yield Cell(None, f"{caption}: {error}")
 
-    shown = preview(plan, spec, copies=COPIES, sources=SOURCES, max_pixels=max_pixels, shown=written)
+    shown = preview(plan, spec, copies=copies, sources=sources, max_pixels=max_pixels, shown=written)
     return report(shown, list(tally.spreads()), run.failures, name=name, drawn=tally.copies, made=True)
 
 

@@ -42,7 +42,16 @@ def lint(spec: Spec, samples: Sequence[tuple[str, Sample]] = (), labels: Sequenc
     for label in spec.classes:
         found = _Settings(spec, label, _probes(spec, label, large_enough), formats, tried).hints()
         hints += [hint for hint in found if (hint.code, hint.place) not in told]
-    return [*hints, *class_hints(spec, labels or named_labels(spec))]
+    return [*hints, *class_hints(spec, labels or named_labels(spec)), *(_unused(spec, labels) if labels else ())]
+
+
+def _unused(spec: Spec, labels: Sequence[str]) -> Iterator[Hint]:
+    """Classes of the spec that there are no pictures of: their settings do nothing here."""
+    for label in spec.classes:
+        if label not in labels:
+            known = ", ".join(printable(known) or "(none)" for known in labels[:5]) + (" ..." if len(labels) > 5 else "")
+            message = f"no picture has this class, so what is different for it does nothing; there are {known}"
+            yield Hint("unused-class", f"classes.{label}", message, ("classes", label), label)
 
 
 def named_labels(spec: Spec) -> list[str]:
@@ -89,13 +98,12 @@ class _Settings:
             part.place: self._once(partial(never_shows, part.transform, samples), part.place, _plain(part.transform)) for part in self.parts
         }
         yield from (Hint("never-shows", part.place, why, part.loc) for part in self.parts if (why := whys[part.place]))
-        unseen = {place for place, why in whys.items() if why}
         warp, tone = spec.warp.canonical(), spec.tone.canonical()
         policy, then = (spec.model_dump(mode="json", include={name}, exclude_defaults=True) for name in ("policy", "then"))
-        share = self._once(partial(unchanged, spec, unseen), warp, tone, policy, then)
+        share = self._once(partial(unchanged, spec), warp, tone, policy, then)
         if share > _MOSTLY:
             which = "all copies are" if share == 1 else f"{share:.0%} of the copies are"
-            message = f"{which} the untouched picture, as no transform that shows is on for them; raise some p, or add transforms"
+            message = f"{which} the untouched picture, as no transform is on for them; raise some p, or add transforms"
             yield Hint("mostly-unchanged", "spec", message, ("classes", self.label) if self.label is not None else ())
         border = self._once(partial(much_border, spec, samples), warp, policy, spec.output.size)
         if border:

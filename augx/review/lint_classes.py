@@ -19,9 +19,10 @@ from augx.transforms import Transform
 # fmt: off
 _TEXT = frozenset((
     "digit", "number", "numeral", "letter", "alphabet", "character", "char", "glyph", "text", "word",
-    "document", "doc", "page", "receipt", "invoice", "sign", "plate", "ocr", "mnist", "emnist",
+    "document", "page", "receipt", "invoice", "sign", "ocr", "mnist", "emnist",
     "font", "barcode", "qr", "qrcode", "handwriting", "signature", "newspaper",
 ))
+_PLATES = frozenset(("license", "licence", "number", "registration", "car", "vehicle"))
 # fmt: on
 _ACROSS = (("left", "right"), ("east", "west"), ("port", "starboard"), ("eastbound", "westbound"), ("leftward", "rightward"))
 _UPRIGHT = (("up", "down"), ("top", "bottom"), ("north", "south"), ("upper", "lower"), ("northbound", "southbound"), ("upward", "downward"))
@@ -34,7 +35,8 @@ _PAIRS = {
     "rotate": (*_ACROSS, *_UPRIGHT),
 }
 """The words that change places, by the transform that makes them do so."""
-_WEAK = frozenset({"port"})  # it has other senses: it counts where its counterpart is a label too
+_WEAK = frozenset({"port", "up", "down", "top", "bottom", "upper", "lower"})
+"""Words with other senses (a tank top): they count where their counterpart is a label too."""
 _SINGLE = 6  # so many labels of one letter or digit, and most of all: fewer may be grades, or yes and no
 _TURN = 60.0  # degrees
 
@@ -58,7 +60,7 @@ def class_hints(spec: Spec, labels: Sequence[str]) -> Iterator[Hint]:
     everyones = list(_turning(spec, None))
     found: dict[tuple[str, str, Path], _Found] = {}
     for label in labels:
-        text = label in characters or any(not _TEXT.isdisjoint((word, word.removesuffix("s"))) for word in words[label])
+        text = label in characters or _is_text(words[label])
         for part in _turning(spec, label) if label in spec.classes else everyones:
             if label in part.transform.relabel:
                 continue
@@ -73,6 +75,16 @@ def class_hints(spec: Spec, labels: Sequence[str]) -> Iterator[Hint]:
     for (code, place, loc), wrong in found.items():
         message = _of_text(wrong, labels) if code == "flip-text" else _of_side(wrong, labels)
         yield Hint(code, place, message, loc, wrong.labels[0] if len(wrong.labels) == 1 else "")
+
+
+def _is_text(words: Sequence[str]) -> bool:
+    """Whether the thing named is text: a letter is, a letter opener is not."""
+    if not words:
+        return False
+    *others, thing = words
+    kinds = {thing, thing.removesuffix("s")}
+    text = not _TEXT.isdisjoint(kinds) or {"qr", "ocr", "mnist"} & set(others)
+    return bool(text) or ("plate" in kinds and not _PLATES.isdisjoint(others))
 
 
 def words_of(label: str) -> list[str]:
@@ -105,7 +117,7 @@ def _opposite(words: Sequence[str], name: str) -> tuple[str, ...] | None:
 
 def _of_text(wrong: _Found, labels: Sequence[str]) -> str:
     what = f"{_VERBS[wrong.part.transform.name]} {_listed(wrong.labels)}{_degrees(wrong)}"
-    return f"{what}, by name something to be read, which then reads wrong; {_off(wrong, labels)}"
+    return f"{what}: by their names text, which nobody can read then; {_off(wrong, labels)}"
 
 
 def _of_side(wrong: _Found, labels: Sequence[str]) -> str:
@@ -119,7 +131,7 @@ def _of_side(wrong: _Found, labels: Sequence[str]) -> str:
             f"write {name}: {{p: {wrong.part.transform.p:g}, relabel: {relabel}}}{more}, or: {_off(wrong, labels)}"
         )
     what = f"{_VERBS[name]} {_listed(wrong.labels)}{_degrees(wrong)}"
-    return f"{what}, by name a direction or a side, and leaves the label; {_off(wrong, labels)}"
+    return f"{what}: by name a direction or a side, and the label stays; {_off(wrong, labels)}"
 
 
 _VERBS = {"flip_h": "mirrors", "flip_v": "turns upside down", "transpose": "mirrors", "rotate90": "turns by quarters", "rotate": "turns"}

@@ -167,10 +167,12 @@ def double_jpeg(output: Output, formats: Iterable[str]) -> str | None:
 def low_quality(output: Output, formats: Iterable[str]) -> str | None:
     """What to say of an output that compresses jpg sources once more, and hard; None if it doesn't."""
     lossy = lossy_output(output, formats)
-    if lossy is None or output.quality >= 75 or "jpg" not in _known(formats):
+    known = _known(formats)
+    if lossy is None or output.quality >= (75 if "jpg" in known else 50) or (known and "jpg" not in known):
         return None
+    what = "pictures that were jpg" if known else "pictures, if they were jpg,"
     return (
-        f"pictures that were jpg are compressed once more, all copies with quality {output.quality}; write 90 or more, "
+        f"{what} are compressed once more, all copies with quality {output.quality}; write 90 or more, "
         "and for copies of many qualities a step under then such as jpeg: [30, 90] with output: {format: png}"
     )
 

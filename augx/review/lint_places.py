@@ -10,7 +10,7 @@ from augx.sections import Group, StepBase, placed
 from augx.spec import ClassChanges, Spec
 from augx.transforms import Transform
 
-CODES = ("never-shows", "mostly-unchanged", "much-border", "clipped", "double-jpeg", "flip-text", "flip-side")
+CODES = ("never-shows", "mostly-unchanged", "much-border", "clipped", "double-jpeg", "flip-text", "flip-side", "unused-class")
 """Every kind of hint."""
 
 

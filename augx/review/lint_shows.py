@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,7 +35,7 @@ _VISIBLE = 2.0  # levels of 255
 def never_shows(transform: Transform, samples: Sequence[Sample]) -> str | None:
     """Why no copy of pictures like these will show a transform, in words; None if one may.
 
-    Seen is what moves a point by more than a pixel and 0.25 % of the shorter side (of pictures below 100 pixels: by 1 % of it),
+    Seen is what moves a point by more than a pixel and 0.4 % of the shorter side (of pictures below 100 pixels: by 1 % of it),
     or changes a level by 2 of 255.
     """
     params = drawn_widely(transform, _MORE[transform.section])
@@ -52,13 +52,13 @@ def never_shows(transform: Transform, samples: Sequence[Sample]) -> str | None:
     return f"{why}, so no copy shows it; {_advice(transform)}" if why else None
 
 
-def unchanged(spec: Spec, unseen: Collection[str]) -> float:
-    """The share of copies that get no transform, not counting those at the places ``unseen``; 0 to 1."""
+def unchanged(spec: Spec) -> float:
+    """The share of copies that get no transform; 0 to 1. Small ones count: several of them may add up."""
     mixes = {place for place, node in spec.nodes if isinstance(node, Mix)}
     draws = draw(spec, "lint", range(COPIES))
     touched = np.zeros(COPIES, bool)
     for place, on in draws.active.items():
-        if place not in unseen and place not in mixes:
+        if place not in mixes:
             touched |= on
     return float(1 - touched.mean())
 
@@ -91,7 +91,7 @@ def _moves_nothing(transform: Geometric, params: Params, sizes: Iterable[tuple[i
     most: tuple[float, str] = (-1, "")
     for width, height in sorted(sizes):
         shorter = min(width, height)
-        limit = max(min(1, shorter / 100), shorter / 400)
+        limit = max(min(1, shorter / 100), shorter / 250)
         distance = _furthest(transform, params, (width, height), limit)
         if not distance <= limit:
             return None
@@ -169,17 +169,20 @@ def _advice(transform: Transform) -> str:
     if not wide:
         return "take it out, or give it a range that holds more than the value which changes nothing" if found else "take it out"
     field, quantity, distance = wide[0]
-    for word, what, full in _UNITS:
-        if word in quantity.unit and distance * full <= quantity.high - quantity.neutral:
-            return f"{field} is in {word.partition(';')[0]}: if {distance:.3g} was meant as {what}, write {distance * full:.3g}"
+    for word, meant in _UNITS:
+        fitting = [(what, distance * full) for what, full in meant if distance * full <= quantity.high - quantity.neutral]
+        if word in quantity.unit and fitting:
+            others = ", ".join(f"as {what}, write {value:.3g}" for what, value in fitting)
+            return f"{field} is in {word.partition(';')[0]}: if {distance:.3g} was meant {others}"
     return f"widen {field} ({quantity.unit}) or take it out"
 
 
 _UNITS = (
-    ("degrees; red", "a fraction of the circle", 360.0),
-    ("degrees", "an angle in radians", 180 / math.pi),
-    ("levels of 0 to 255", "a fraction of white", 255.0),
-    ("percent", "a fraction", 100.0),
+    ("degrees; red", (("a fraction of the circle", 360.0),)),
+    ("degrees, counter", (("a fraction of a turn", 360.0), ("radians", 180 / math.pi))),
+    ("degrees", (("radians", 180 / math.pi),)),
+    ("levels of 0 to 255", (("a fraction of white", 255.0),)),
+    ("percent", (("a fraction", 100.0),)),
 )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from xml.etree.ElementTree import Element
@@ -12,7 +15,7 @@ from augx.errors import OutputError, printable
 from augx.files import open_folder, write_whole
 from augx.review.page import bars, chart, page, part, picture, table
 from augx.review.preview import Picture, Preview
-from augx.review.sheet import MARK, Cell, Strip, as_jpeg
+from augx.review.sheet import MARK, SOFTWARE, Cell, Strip, as_jpeg
 from augx.review.spread import Spread
 from augx.unit import Failure
 
@@ -36,8 +39,8 @@ def report(shown: Preview, spreads: Sequence[Spread], failures: Sequence[Failure
         part("h2", "Failures"),
         *_failures(failures),
         part("h2", "Each transform alone"),
-        part("p", "On the first picture: at the low end of its range, in the middle and at the high end."),
-        _cells([shown.pictures[0].source]),
+        part("p", "At the low end of its range, in the middle and at the high end."),
+        _cells([shown.source]),
         *(map(_strip, shown.alone) if shown.alone else [part("p", "No transform is on.")]),
         part("h2", "All together"),
         part("p", "Copies by their numbers, " + ("as they were written." if made else "as augx generate will write them.")),
@@ -68,8 +71,15 @@ def _figure(cell: Cell) -> Element:
 
 
 def _strip(strip: Strip) -> Element:
-    words = part("div", part("h3", strip.heading), *(part("p", detail) for detail in strip.details))
+    words = part("div", part("h3", *_breakable(strip.heading)), *(part("p", detail) for detail in strip.details))
     return part("div", words, _cells(strip.cells), class_="strip")
+
+
+def _breakable(place: str) -> Iterator[Element | str]:
+    """A place that may be broken after its dots and underscores."""
+    for piece in re.split(r"(?<=[._])", place):
+        yield piece
+        yield Element("wbr")
 
 
 def _sheets(pictures: Sequence[Picture]) -> Iterator[Element]:
@@ -84,25 +94,38 @@ def _sheets(pictures: Sequence[Picture]) -> Iterator[Element]:
 def _spread(spread: Spread) -> Element:
     place = f"{spread.place} (class {spread.label})" if spread.label else spread.place
     share = f"on in {spread.on / max(spread.copies, 1):.1%} of {spread.copies:,} copies"
-    declared = "" if spread.p is None else f"; p is {spread.p:g}"
+    declared = "" if spread.chance is None else f", declared are {spread.chance:.1%}"
     charts = part("div", *(chart(found) for found in spread.histograms), class_="charts")
     return part("div", part("h3", place), part("p", share + declared), charts)
 
 
-def check_path(path: str | os.PathLike[str]) -> None:
-    """Raise ``OutputError`` where a file that is not a sheet or a report has the name of the one to be written."""
+def check_path(path: str | os.PathLike[str], new_folder: str | None = None) -> None:
+    """Raise ``OutputError`` where what is not a sheet or a report has the name of the one to be written, or there is no folder.
+
+    ``new_folder`` is the folder that it goes to, if that will be made before.
+    """
     path = os.fspath(path)
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            ours = MARK in file.read(4096)
-    except FileNotFoundError:
-        return
-    except IsADirectoryError:
-        raise OutputError(f"{printable(path)}: this is a folder; name a file") from None
+        if new_folder is None and not os.path.isdir(os.path.dirname(path) or "."):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        if not os.path.lexists(path):
+            return
+        if os.path.isdir(path):
+            raise OutputError(f"{printable(path)}: this is a folder; name a file")
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise OutputError(f"{printable(path)}: a link or a device, not a plain file; choose another name")
+        with open(path, "rb") as file:
+            ours = is_ours(file.read(400))
     except (OSError, ValueError) as error:
         raise OutputError(f"{printable(path)}: can't write here: {getattr(error, 'strerror', error)}; choose another name") from None
     if not ours:
         raise OutputError(f"{printable(path)}: a file that is not a sheet or a report of augx; move it away or choose another name")
+
+
+def is_ours(head: bytes) -> bool:
+    """Whether a file that begins so is a sheet or a report: its mark stands where we put it, not just anywhere."""
+    generator = b'<meta name="generator" content="' + MARK + b'">'
+    return head[33:].startswith(SOFTWARE, 4) or (head.startswith(b"<!DOCTYPE html>\n<html") and generator in head)
 
 
 def put(path: str | os.PathLike[str], data: bytes) -> None:

@@ -25,6 +25,7 @@ CELL = 192
 COLUMNS = 4
 MARK = b"augx preview"
 """Stands in every sheet and report, so that they may be replaced by the next."""
+SOFTWARE = b"tEXtSoftware\0" + MARK
 
 _GAP = 10
 _LINE = 18
@@ -94,6 +95,10 @@ def _on_squares(image: Array) -> Array:
     return np.minimum(image[:, :, :3] + (squares * hidden + 127) // 255, 255).astype(np.uint8)
 
 
+MOST = 1500
+"""Cells on one sheet at most: what shows pictures opens none that are much higher."""
+
+
 def contact_sheet(strips: Sequence[Strip]) -> Array:
     """The strips below each other as one picture (h, w, 3), uint8."""
     width = COLUMNS * (CELL + _GAP) + _GAP
@@ -104,7 +109,7 @@ def as_png(sheet: Array) -> bytes:
     """The sheet as a file, with ``MARK`` in it (a tEXt chunk, PNG specification, section 11.3.3)."""
     done, data = cv2.imencode(".png", sheet)
     assert done
-    content = b"tEXtSoftware\0" + MARK
+    content = SOFTWARE
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
     plain = data.tobytes()
     return plain[:33] + chunk + plain[33:]  # after the header
@@ -164,8 +169,8 @@ def _cell(cell: Cell) -> Array:
 
 
 def _words(strip: Strip) -> Array:
-    lines = [(_BOLD, _INK, line) for line in _wrapped(_BOLD, strip.heading, CELL)]
-    lines += [(_PLAIN, _FAINT, line) for detail in strip.details for line in _wrapped(_PLAIN, detail, CELL)]
+    lines = [(_BOLD, _INK, line) for line in _wrapped(_BOLD, strip.heading, CELL - _GAP)]
+    lines += [(_PLAIN, _FAINT, line) for detail in strip.details for line in _wrapped(_PLAIN, detail, CELL - _GAP)]
     drawn = _spacer(_LINE * len(lines), CELL)
     for i, (font, ink, line) in enumerate(lines):
         _write(drawn, 0, i * _LINE, font, line, ink)
@@ -175,7 +180,7 @@ def _words(strip: Strip) -> Array:
 def _wrapped(font: int, text: str, width: int) -> list[str]:
     """The text in lines that fit, broken at spaces and dots where it can be."""
     lines, line = [], ""
-    for word in _ascii(text).replace(".", ".\0").replace(" ", " \0").split("\0"):
+    for word in _ascii(text).replace(".", ".\0").replace("_", "_\0").replace(" ", " \0").split("\0"):
         rest = word
         while rest:
             if _length(font, (line + rest).rstrip()) <= width:
