@@ -26,6 +26,7 @@ _HOMES = {
     "estimate_plan": "review.estimate",
     "expand_dataset": "expand",
     "explain_copy": "review.explain",
+    "iter_batches": "batches",
     "lint": "review.lint",
     "load_spec": "spec",
     "named_images": "sources",
@@ -38,6 +39,7 @@ _HOMES = {
 __all__ = [*_HOMES]
 
 if TYPE_CHECKING:
+    from augx.batches import iter_batches as iter_batches
     from augx.errors import AugxError as AugxError
     from augx.errors import OutputError as OutputError
     from augx.errors import PlanError as PlanError

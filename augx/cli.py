@@ -12,6 +12,7 @@ import click
 from augx import __version__
 from augx.commands.check import check
 from augx.commands.explain import explain
+from augx.commands.fit import fit
 from augx.commands.generate import generate
 from augx.commands.importing import importing
 from augx.commands.plan import plan
@@ -28,7 +29,7 @@ def augx() -> None:
     """Turn a small labelled image set into a large one, on disk, reproducibly."""
 
 
-for command in (generate, plan, preview, check, explain, remake, importing, schema, transforms):
+for command in (generate, plan, preview, check, explain, remake, importing, fit, schema, transforms):
     augx.add_command(command)
 
 

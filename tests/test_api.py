@@ -23,6 +23,7 @@ FLOORS = [
     "cli",
     "commands.check",
     "commands.explain",
+    "commands.fit",
     "commands.generate",
     "commands.importing",
     "commands.plan",
@@ -35,6 +36,8 @@ FLOORS = [
     "catalogue",
     "keras",
     "keras.generator",
+    "keras.pydataset",
+    "keras.arguments",
     "keras.dataframe",
     "keras.directory",
     "keras.arrays",
@@ -61,6 +64,7 @@ FLOORS = [
     "importers.torchvision.colour",
     "importers.torchvision.geometry",
     "importers.torchvision.settings",
+    "importers.generator_call",
     "importers.pipeline",
     "importers.calls",
     "importers.settings",
@@ -81,6 +85,10 @@ FLOORS = [
     "review.lint_shows",
     "review.lint_places",
     "review.estimate",
+    "tf",
+    "torch",
+    "batches",
+    "pictures",
     "remake",
     "expand",
     "output",
@@ -131,6 +139,9 @@ FLOORS = [
 PIXELS = {f"transforms.{family}" for family in ("fields", "colour", "noise", "blur", "damage", "contrast", "weather", "light", "layers")}
 
 
+CV2 = {"decode", "expand", "lut", "sampling", "unit", "warp", "writers", "remake", "review.sheet", "keras.images", "keras.warping"}
+
+
 def module_name(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
 
@@ -161,7 +172,9 @@ def test_one_way_down(path: Path) -> None:
         ("click", {"cli", *(name for name in map(module_name, MODULES) if name.startswith("commands."))}),
         ("tqdm", {"commands.generate"}),
         ("yaml", {"document"}),
-        ("cv2", {"decode", "expand", "keras.images", "keras.warping", "lut", "remake", "review.sheet", "sampling", "unit", "warp", "writers", *PIXELS}),
+        ("cv2", {*CV2, *PIXELS}),
+        ("torch", {"torch"}),
+        ("tensorflow", {"tf"}),
         ("random", set()),
         ("numpy.random", set()),
     ],

@@ -256,7 +256,8 @@ class TestPictures:
         assert found(spec, formats=formats) == [("double-jpeg", "then.one_of.jpeg")] * twice
 
     @pytest.mark.parametrize(
-        ("quality", "formats", "hard"), [(74, (".jpg",), True), (75, (".jpg",), False), (10, (".png",), False), (10, (), True), (60, (), False)]
+        ("quality", "formats", "hard"),
+        [(74, (".jpg",), True), (75, (".jpg",), False), (10, (".png",), False), (10, (), True), (60, (), False)],
     )
     def test_low_quality(self, quality: int, formats: tuple[str, ...], hard: bool) -> None:
         spec = {"warp": {"rotate": 20}, "output": {"quality": quality}}

@@ -14,12 +14,10 @@ from typing import Any
 
 from augx.errors import SpecError, printable
 from augx.importers.base import Imported
-from augx.importers.calls import Call, Expression, NotReadableError, Source
+from augx.importers.generator_call import read
 from augx.importers.settings import Settings, finite, natural, number, span
 from augx.ranges import shown
-from augx.wording import nearest
 
-_GENERATOR = "ImageDataGenerator"
 _NORMALISED = "copies stay ordinary pictures; do this in training, on what the training reads"
 _MOVING = ("rotate", "shift_x", "shift_y", "shear", "zoom")
 # Border names: those that Keras documents, and the others that its interpolation, SciPy's, takes.
@@ -52,61 +50,15 @@ def from_keras(text: str) -> Imported:
     Nothing in the text is run. Raises ``SpecError`` with one line for each parameter that is unknown or has a wrong value.
     """
     generator = _Generator("keras", {})
-    _read(text, generator)
-    for name, value in list(generator.given.items()):
-        if isinstance(value, Expression | Call) and name not in ("preprocessing_function", "dtype"):
-            generator.problems.append(f"keras: {name}: expected a plain value, found {value!r}; write the value out")
-            del generator.given[name]
+    given, problems, generator.lost = read(text, tuple(PARAMETERS))
+    generator.given.update(given)
+    generator.problems += problems
     for name, handle in PARAMETERS.items():
         handle(generator, name)
     if generator.problems:
         raise SpecError(list(dict.fromkeys(generator.problems)))
     sections = {"warp": generator.warp, "tone": generator.tone}
     return Imported({"augx": 1, **{name: plain for name, plain in sections.items() if plain}}, generator.lost, generator.changed)
-
-
-def _read(text: str, generator: _Generator) -> None:
-    """Find the call in the text and enter its arguments."""
-    if not text.strip():
-        raise SpecError(["keras: nothing to read; expected the arguments of ImageDataGenerator, such as rotation_range=30"])
-    try:
-        call, others = _found(text)
-    except NotReadableError as error:
-        raise SpecError([f"keras: not the arguments of ImageDataGenerator, such as rotation_range=30, zoom_range=0.2: {error}"]) from None
-    for other in others:
-        generator.lost.append(f"ImageDataGenerator (line {other.line}): only the first one is read; import this one by itself")
-    for value in call.args:
-        found = printable(shown(value))
-        generator.problems.append(f"keras: expected arguments by name, such as rotation_range=30, found {found} without one")
-    arguments: list[tuple[str | None, Any]] = []
-    for name, value in call.keywords:
-        arguments += value.keywords if name is None and isinstance(value, Call) and value.name == "dict" else [(name, value)]
-    for name, times in Counter(name for name, _ in arguments).items():
-        if name is None:
-            generator.problems.append("keras: expected arguments by name, found **; write them out")
-        elif name not in PARAMETERS:
-            hint = nearest(name, PARAMETERS) or f"; ImageDataGenerator has {', '.join(PARAMETERS)}"
-            generator.problems.append(f"keras: {printable(name)}: unknown parameter{hint}")
-        elif times > 1:
-            generator.problems.append(f"keras: {name}: expected once, found {times} times")
-    generator.given.update((name, value) for name, value in arguments if name in PARAMETERS)
-
-
-def _found(text: str) -> tuple[Call, list[Call]]:
-    """The call whose arguments are meant, and further ones; raises ``NotReadableError``."""
-    try:
-        bare = Source.parse(f"dict(\n{text}\n)").calls(["dict"])
-        # The text may have closed the bracket itself, and an assignment reads like an argument.
-        values = [*bare[0].args, *(value for _, value in bare[0].keywords)] if len(bare) == 1 else []
-        if len(bare) == 1 and not any(isinstance(value, Call) and value.name == _GENERATOR for value in values):
-            return bare[0], []
-    except NotReadableError:
-        pass
-    source = Source.parse(text)
-    calls = source.calls([_GENERATOR]) or source.calls(["dict"])
-    if not calls:
-        raise NotReadableError("there is no call of ImageDataGenerator")
-    return calls[0], calls[1:]
 
 
 def _normalised(generator: _Generator, name: str) -> None:
