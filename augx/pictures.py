@@ -23,6 +23,7 @@ import numpy as np
 from augx.decode import MAX_PIXELS, on_white
 from augx.draws import draw, relabelled
 from augx.errors import PlanError, SourceError, printable
+from augx.plan import check_classes
 from augx.randomness import uniforms, words
 from augx.recipe import apply, recipes
 from augx.sample import Sample
@@ -157,6 +158,7 @@ class Pictures:
         if not names:
             self.classes.sort()
         self.class_indices = {label: i for i, label in enumerate(self.classes)}
+        check_classes(self.sources, self.spec)
 
     def _further_labels(self) -> set[str]:
         """What else copies may be called after what the spec relabels."""

@@ -128,7 +128,7 @@ def plan_copies(
         for group in _by_label(sources).values():
             counts |= _spread(n, group)
     formats = [planned_format(source, spec) for source in sources]
-    _check_classes(sources, spec)
+    check_classes(sources, spec)
     rows = tuple(Row(source, counts[i], formats[i], _relabelled(source, spec, counts[i])) for i, source in enumerate(sources))
     _check_names(rows, originals)
     _check_formats(rows, spec)
@@ -175,7 +175,7 @@ def _relabelled(source: Source, spec: Spec, copies: int) -> tuple[tuple[str, int
     return tuple((label, counts[label]) for label in possible if label != source.label)
 
 
-def _check_classes(sources: Sequence[Source], spec: Spec) -> None:
+def check_classes(sources: Sequence[Source], spec: Spec) -> None:
     """A class of the spec that no source has is fine (the spec may be meant for a larger set), but for a slip of the pen."""
     known = sorted({source.label for source in sources})
     made = set()

@@ -1,9 +1,11 @@
-"""``python -m benchmarks``: whole processes. ``python -m benchmarks transforms``: each transform by itself."""
+"""``python -m benchmarks``: whole processes. ``... transforms``: each transform by itself. ``... keras``: augx.keras."""
 
 import sys
 
 if sys.argv[1:2] == ["transforms"]:
     from benchmarks.transforms import main  # has OpenCV, which the other one must do without
+elif sys.argv[1:2] == ["keras"]:
+    from benchmarks.keras import main
 else:
     from benchmarks.run import main
 

@@ -1,7 +1,7 @@
 """Measure augx beside a bare loop and beside other tools, in whole processes, and print the table as Markdown.
 
 python -m benchmarks            all rows, some minutes
-python -m benchmarks --smoke    all rows once in tiny sizes, and those of benchmarks/transforms.py, to see that the benchmarks work
+python -m benchmarks --smoke    all rows once in tiny sizes, and those of transforms.py and keras.py, to see that the benchmarks work
 
 Nothing here imports OpenCV: a child's peak memory counts from its parent's, so this process must be a small one.
 """
@@ -213,8 +213,9 @@ def main() -> None:
         for row in rows(work, arguments.smoke):
             print(bench.line(row, repeats, judged=not arguments.smoke), flush=True)
     if arguments.smoke:
-        print(flush=True)
-        subprocess.run([sys.executable, "-m", "benchmarks", "transforms", "--smoke"], check=True, cwd=HERE.parent)
+        for other in ("transforms", "keras"):
+            print(flush=True)
+            subprocess.run([sys.executable, "-m", "benchmarks", other, "--smoke"], check=True, cwd=HERE.parent)
 
 
 if __name__ == "__main__":

@@ -455,3 +455,8 @@ def test_generated_sets_are_augmented_again_while_training(folder: Path, monkeyp
     text = README.replace("1000", "4").replace("224, 224", "24, 24").replace("=10", "=3")
     exec(compile(text, "README.md", "exec"), {"model": Model()})
     assert seen.total() == 3 * 3 * 4 and len(seen) == 36
+
+
+def test_a_class_that_is_spelled_otherwise(class_folders: Path) -> None:
+    with pytest.raises(PlanError, match="did you mean cats"):
+        iter_batches(class_folders, {"augx": 1, "classes": {"cat": {"warp": {"rotate": 3}}}}, size=(8, 8))
