@@ -76,7 +76,7 @@ def test_files_and_batches_equal_keras(
     root: Path, options: dict[str, Any], generator: dict[str, Any], workers: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ours, theirs = pair(root, generator, **options)
-    ours.workers = workers
+    ours.threads = workers
     first, second = capsys.readouterr().out.splitlines()
     assert first == second
     for name in ("filenames", "filepaths", "class_indices", "num_classes", "samples", "n", "image_shape", "target_size", "split"):

@@ -170,7 +170,90 @@ class TestFixed:
         assert not np.array_equal(straight[0][0], straight[3][0])
 
 
+def cropped(z: np.ndarray) -> np.ndarray:
+    """What users put into preprocessing_function: a crop at a random place."""
+    i, j = np.random.randint(0, 8, 2)
+    out = np.zeros_like(z)
+    out[:12, :12] = z[i : i + 12, j : j + 12]
+    return out
+
+
+class Quarter(ImageDataGenerator):
+    """Overridden with Keras' own signature."""
+
+    def get_random_transform(self, img_shape: Any, seed: int | None = None) -> dict[str, Any]:  # type: ignore[override]
+        return {**super().get_random_transform(img_shape, seed), "theta": 90}
+
+
+class TestCodeOfUsers:
+    def test_a_random_preprocessing_function_follows_the_seed(self) -> None:
+        x = photos()
+        one, other = (ImageDataGenerator(rotation_range=20, preprocessing_function=cropped).flow(x, seed=1, batch_size=4) for _ in "ab")
+        before = np.random.get_state()[1].tolist()
+        for _ in range(7):
+            assert np.array_equal(next(one), next(other))
+        assert np.random.get_state()[1].tolist() == before
+
+    def test_as_in_keras(self) -> None:
+        keras = pytest.importorskip("keras_preprocessing.image")
+        x = photos()
+        ours = ImageDataGenerator(preprocessing_function=cropped, law="classic").flow(x, seed=5, batch_size=5)
+        theirs = keras.ImageDataGenerator(preprocessing_function=cropped).flow(x, seed=5, batch_size=5)
+        for _ in range(4):
+            assert np.abs(next(ours) - next(theirs)).max() < 1e-3
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_an_override_without_rng(self, workers: int) -> None:
+        x = photos(6, 20, 20)
+        found = Quarter(width_shift_range=0.1).flow(x, seed=1, batch_size=6, shuffle=False, workers=workers)
+        again = Quarter(width_shift_range=0.1).flow(x, seed=1, batch_size=6, shuffle=False)
+        assert np.array_equal(next(found), next(again)) and np.array_equal(next(found), next(again))
+        found.close()
+
+    @pytest.mark.parametrize("flag", ["featurewise_center", "featurewise_std_normalization", "zca_whitening"])
+    def test_a_flag_switched_after_fit(self, flag: str) -> None:
+        keras = pytest.importorskip("keras_preprocessing.image")
+        settings = {"featurewise_center": True, flag: True}
+        x = photos(40, 5, 5)
+        made, theirs = ImageDataGenerator(**settings, law="classic"), keras.ImageDataGenerator(**settings)
+        for one in (made, theirs):
+            one.fit(x)
+            setattr(one, flag, False)
+        assert made.standardize(x[0].copy()) == pytest.approx(theirs.standardize(x[0].copy()), abs=1e-2)
+
+    def test_whitening_set_by_hand(self) -> None:
+        x = photos(60, 5, 5)
+        settings: dict[str, Any] = {"featurewise_center": True, "zca_whitening": True, "law": "classic"}
+        fitted, later = ImageDataGenerator(**settings), ImageDataGenerator(**settings)
+        fitted.fit(x)
+        later.mean, later.principal_components = fitted.mean, fitted.principal_components
+        assert later.standardize(x[0].copy()) == pytest.approx(fitted.standardize(x[0].copy()), abs=0.05)
+
+    @pytest.mark.parametrize("settings", [{"rescale": 1 / 255}, {"samplewise_center": True}, {"featurewise_center": True}], ids=str)
+    def test_a_type_that_can_not_hold_it(self, settings: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match="dtype uint8 can't hold what"):
+            ImageDataGenerator(**settings, dtype="uint8").flow(photos())
+
+    def test_pictures_of_one_level_are_saved(self, tmp_path: Path) -> None:
+        next(ImageDataGenerator().flow(np.full((2, 4, 4, 3), 300.0), save_to_dir=tmp_path))
+        assert len(list(tmp_path.glob("*.png"))) == 2
+
+
 class TestStatistics:
+    def test_of_the_training_part_alone(self, tmp_path: Path) -> None:
+        for i in range(20):
+            write_picture(tmp_path / "in" / "ab"[i % 2] / f"{i:02}.png", np.full((4, 4, 3), i * 10, np.uint8))
+        made = ImageDataGenerator(featurewise_center=True, validation_split=0.2)
+        made.fit_directory(tmp_path / "in", (4, 4), subset="training", class_mode="binary")
+        assert made.statistics.count == 16 and made.mean.ravel()[0] == pytest.approx(np.mean([i * 10 for i in range(4, 20)]))
+
+    def test_of_pictures_that_were_rescaled_otherwise(self, tmp_path: Path) -> None:
+        made = ImageDataGenerator(featurewise_center=True, rescale=1 / 255)
+        made.fit(photos(4))
+        made.save(tmp_path / "s.npz")
+        with pytest.raises(ValueError, match=r"rescale is 0\.0039"):
+            ImageDataGenerator(featurewise_center=True).load(tmp_path / "s.npz")
+
     def test_kept_and_taken_again(self, tmp_path: Path) -> None:
         x = photos(20, 6, 6)
         settings: dict[str, Any] = {"featurewise_center": True, "featurewise_std_normalization": True}

@@ -69,7 +69,7 @@ def plain(workers: int = 1, **options: Any) -> NumpyArrayIterator:
 @pytest.mark.parametrize(("data", "options", "generator"), EQUAL)
 def test_batches_equal_keras(data: tuple[Any, Any], options: dict[str, Any], generator: dict[str, Any], workers: int) -> None:
     ours, theirs = pair(data, options, **generator)
-    ours.workers = workers
+    ours.threads = workers
     found = []
     for iterator in (ours, theirs):
         np.random.seed(77)
@@ -166,7 +166,7 @@ def test_numpy_is_left_alone_with_a_seed_and_used_without() -> None:
         np.random.seed(seed)
         expected, drawn = next(theirs), np.random.random()
         np.random.seed(seed)
-        ours.workers = seed
+        ours.threads = seed
         same(next(ours), expected)
         assert np.random.random() == drawn
     ours.close()

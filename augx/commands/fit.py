@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import warnings
 
@@ -24,7 +25,8 @@ def fit(settings: str, input_root: str, output: str, size: str, colour: str, qui
     augx fit --input photos/train --output stats.npz
     augx fit "zca_whitening=True, rescale=1./255" --input photos/train --output stats.npz --size 32x32
 
-    In Python: ImageDataGenerator(...).load("stats.npz"), with the same settings.
+    In Python: ImageDataGenerator(...).load("stats.npz"), with the same settings. With validation_split only the training part
+    is looked at.
     """
     match = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", size)
     if not match or not int(match[1]) * int(match[2]):
@@ -34,12 +36,18 @@ def fit(settings: str, input_root: str, output: str, size: str, colour: str, qui
     from augx.importers.keras import PARAMETERS
     from augx.keras.generator import ImageDataGenerator
 
-    given = arguments(settings, tuple(PARAMETERS))
+    given = arguments(settings, (*PARAMETERS, "law", "zca_rank"))
+    wanted = ("featurewise_center", "featurewise_std_normalization", "zca_whitening")
+    if not any(given.get(name) for name in wanted):
+        raise PlanError(f"nothing to fit: of these arguments only {', '.join(wanted)} look at the whole set")
+    if os.path.isdir(output):
+        raise PlanError(f"--output {printable(output)}: this is a folder; name a file")
+    subset = "training" if given.get("validation_split") else None
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # what Keras' class says goes there
             warnings.simplefilter("ignore")
             generator = ImageDataGenerator(**given)
-            generator.fit_directory(input_root, (int(match[2]), int(match[1])), color_mode=colour, interpolation="bilinear")
+            generator.fit_directory(input_root, (int(match[2]), int(match[1])), color_mode=colour, interpolation="bilinear", subset=subset)
         generator.save(output)
     except FileNotFoundError as error:
         raise PlanError(f"{printable(error.filename)}: No such file or directory; check the spelling") from None

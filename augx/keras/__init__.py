@@ -15,6 +15,7 @@ _HOMES = {
     "apply_brightness_shift": "colour",
     "apply_channel_shift": "colour",
     "array_to_img": "images",
+    "dataset": "pydataset",
     "flip_axis": "geometry",
     "img_to_array": "images",
     "list_pictures": "images",

@@ -50,3 +50,23 @@ def named(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
 def inexact(x: Array) -> Array:
     """The picture in a type that can be scaled in place."""
     return x if x.dtype.kind == "f" else x.astype(np.float32)
+
+
+_SCALING = (
+    "rescale",
+    "samplewise_center",
+    "samplewise_std_normalization",
+    "featurewise_center",
+    "featurewise_std_normalization",
+    "zca_whitening",
+)
+
+
+def taken(generator: Any, names: str, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of ``flow`` and its like by name; raises ``ValueError`` for a type that can't hold what comes."""
+    given = {**named(names.split(), args), **kwargs}
+    dtype = np.dtype(given.get("dtype") or generator.dtype)
+    scaled = [name for name in _SCALING if getattr(generator, name)]
+    if dtype.kind in "iub" and scaled:
+        raise ValueError(f"dtype {dtype} can't hold what {scaled[0]} makes of levels; use float32")
+    return given

@@ -19,7 +19,7 @@ from augx.keras.saving import Levels, class_folder
 CHANNELS = {"rgb": 3, "rgba": 4, "grayscale": 1}
 
 
-class PictureError(SourceError, ValueError):
+class PictureError(SourceError, ValueError, OSError):
     """A file of a batch that can't be read as a picture: which, and why, in one line."""
 
 

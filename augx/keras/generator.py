@@ -12,12 +12,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from augx.keras.arguments import GONE, check, inexact, named, zoom
+from augx.keras.arguments import GONE, check, inexact, taken, zoom
 from augx.keras.arrays import NumpyArrayIterator
 from augx.keras.colour import brighten, shift_levels
 from augx.keras.dataframe import DataFrameIterator
 from augx.keras.directory import DirectoryIterator
 from augx.keras.geometry import STREAM, Law, Ranges, draw, sampling, warp
+from augx.keras.pydataset import as_dataset
 from augx.keras.statistics import Statistics
 
 Array = np.ndarray[Any, Any]
@@ -118,34 +119,35 @@ class ImageDataGenerator:
             law=self.law,
             channel_axis=self.channel_axis - 1,
             rank=self.zca_rank,
+            rescale=self.rescale,
         )
 
     def flow(self, x: Any, y: Any = None, batch_size: int = 32, shuffle: bool = True, *args: Any, **kwargs: Any) -> NumpyArrayIterator:
         """Batches of pictures that are in memory (n, h, w, c), and their labels; the arguments are Keras' (``NumpyArrayIterator``)."""
         names = "sample_weight seed save_to_dir save_prefix save_format ignore_class_split subset"
-        given = {**named(names.split(), args), **kwargs}
+        given = taken(self, names, args, kwargs)
         format_: dict[str, Any] = {"data_format": self.data_format, "dtype": self.dtype}
-        return NumpyArrayIterator(x, y, self, batch_size=batch_size, shuffle=shuffle, **format_, **given)
+        return as_dataset(NumpyArrayIterator(x, y, self, batch_size=batch_size, shuffle=shuffle, **format_, **given))
 
     def flow_from_directory(self, directory: Any, *args: Any, **kwargs: Any) -> DirectoryIterator:
         """Batches of the pictures below a folder of class folders; the arguments are Keras' (``DirectoryIterator``)."""
         names = "target_size color_mode classes class_mode batch_size shuffle seed save_to_dir save_prefix save_format follow_links"
         names += " subset interpolation keep_aspect_ratio"
-        given = {**named(names.split(), args), **kwargs}
-        return DirectoryIterator(directory, self, data_format=self.data_format, **{"dtype": self.dtype, **given})
+        given = taken(self, names, args, kwargs)
+        return as_dataset(DirectoryIterator(directory, self, data_format=self.data_format, **{"dtype": self.dtype, **given}))
 
     def flow_from_dataframe(self, dataframe: Any, directory: Any = None, *args: Any, **kwargs: Any) -> DataFrameIterator:
         """Batches of the pictures that a pandas frame lists; the arguments are Keras' (``DataFrameIterator``)."""
         names = "x_col y_col weight_col target_size color_mode classes class_mode batch_size shuffle seed save_to_dir save_prefix"
         names += " save_format subset interpolation validate_filenames"
-        given = {**named(names.split(), args), **kwargs}
+        given = taken(self, names, args, kwargs)
         for gone, advice in GONE.items():
             if given.pop(gone, None) is not None:
                 warnings.warn(f"{gone} is not used any more: {advice}", DeprecationWarning, stacklevel=2)
         if given.get("class_mode") == "other":
             warnings.warn('class_mode "other" is deprecated: write "raw"', DeprecationWarning, stacklevel=2)
             given["class_mode"] = "raw"
-        return DataFrameIterator(dataframe, directory, self, data_format=self.data_format, **{"dtype": self.dtype, **given})
+        return as_dataset(DataFrameIterator(dataframe, directory, self, data_format=self.data_format, **{"dtype": self.dtype, **given}))
 
     def get_random_transform(self, img_shape: Sequence[int], seed: int | None = None, rng: Any = None) -> dict[str, Any]:
         """The numbers of one copy under Keras' names, for a picture of this shape; from ``rng``, or from ``numpy.random``."""
@@ -199,11 +201,22 @@ class ImageDataGenerator:
             x -= self.mean
         if self.featurewise_std_normalization and self.std is not None:
             x /= self.std + 1e-6
+        matrix = self.principal_components if self.zca_whitening_matrix is None else self.zca_whitening_matrix
+        if self.zca_whitening and matrix is not None:
+            x = (x.reshape(-1, len(matrix)) @ matrix).reshape(x.shape)
         return x
 
     def _is_as_fitted(self) -> bool:
-        """Whether mean and deviation are what ``fit`` has found, and not set by hand."""
-        return self.mean is self.statistics.mean and self.std is self.statistics.std
+        """Whether what ``fit`` has found is what is asked for: no flag was switched since, and nothing was set by hand."""
+        found = self.statistics
+        wanted = (self.featurewise_center, self.featurewise_std_normalization, self.zca_whitening)
+        same = all(getattr(self, name) is getattr(found, name) for name in ("mean", "std", "principal_components"))
+        return same and (found.center, found.uses_std, found.zca) == tuple(map(bool, wanted))
+
+    @property
+    def runs_own_code(self) -> bool:
+        """Whether code of the user's runs on every picture, which may draw from ``numpy.random`` itself."""
+        return self.preprocessing_function is not None or type(self) is not ImageDataGenerator
 
     def fit(self, x: Any, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
         """Find mean, deviation and whitening of pictures (n, h, w, c), in one pass over blocks of them.
@@ -235,10 +248,10 @@ class ImageDataGenerator:
     def fit_directory(self, directory: str | os.PathLike[str], target_size: Sequence[int] = (256, 256), **kwargs: Any) -> None:
         """``fit`` for sets that do not fit in memory: the pictures below ``directory``, read in batches and looked at once.
 
-        ``kwargs`` are those of ``flow_from_directory``, such as ``color_mode`` and ``interpolation``.
+        ``kwargs`` are those of ``flow_from_directory``, such as ``color_mode`` and ``subset="training"``.
         """
-        plain = ImageDataGenerator(data_format=self.data_format, dtype=self.dtype, law=self.law)
-        settings = {"class_mode": None, "shuffle": False, "batch_size": _BLOCK, **kwargs}
+        plain = ImageDataGenerator(data_format=self.data_format, dtype=self.dtype, law=self.law, validation_split=self._validation_split)
+        settings = {"batch_size": _BLOCK, **kwargs, "class_mode": None, "shuffle": False}
         batches = plain.flow_from_directory(directory, target_size, **settings)
         if not batches.n:
             raise ValueError(f"{directory}: no pictures in its class folders to fit on")
@@ -264,7 +277,7 @@ class ImageDataGenerator:
         """Take what an earlier ``fit`` has found; ``ValueError`` for a file that is none, or was fitted for other settings."""
         found = Statistics.load(path)
         wanted = self.statistics
-        for name in ("center", "uses_std", "zca", "law", "channel_axis"):
+        for name in ("center", "uses_std", "zca", "law", "channel_axis", "rescale"):
             if getattr(found, name) != getattr(wanted, name):
                 settings = f"{name} is {getattr(found, name)} there and {getattr(wanted, name)} here"
                 raise ValueError(f"{os.fspath(path)}: fitted for another generator: {settings}; fit again, or make the generator alike")

@@ -6,7 +6,10 @@ neither their number nor their pace is seen in a batch.
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import os
+import threading
 import weakref
 from collections import deque
 from collections.abc import Iterator as Iteration
@@ -17,6 +20,21 @@ import numpy as np
 
 from augx.keras.iterators import Array, Augmenter, Iterator, Place, _whole
 from augx.keras.saving import Levels, Saver
+
+_NUMPY = threading.RLock()
+
+
+@contextlib.contextmanager
+def _numpy_as(rng: Any) -> Iteration[None]:
+    """``numpy.random`` goes on where a batch's own generator stands; that goes on from there, and ``numpy.random`` is as before."""
+    with _NUMPY:
+        before = np.random.get_state()
+        np.random.set_state(rng.get_state())
+        try:
+            yield
+        finally:
+            rng.set_state(np.random.get_state())
+            np.random.set_state(before)
 
 
 class Work:
@@ -42,8 +60,10 @@ class PictureIterator(Iterator):
     """An iterator over pictures. ``workers`` threads make a batch's pictures; one, the default, means the calling thread.
 
     With a seed and two workers or more, up to ``prefetch`` further batches of the epoch are made ahead. Without a seed numbers
-    come from ``numpy.random`` when a batch is asked for, so that no batch is drawn before its turn. ``preprocessing_function``
-    has to be safe in threads then, and if it draws numbers itself, ``seed`` does not reach those.
+    come from ``numpy.random`` when a batch is asked for, so that no batch is drawn before its turn.
+
+    What users write themselves (``preprocessing_function``, overridden methods) may draw from ``numpy.random``: with one worker it
+    draws what Keras' seeding gives it; with more it has to be safe in threads, and ``seed`` does not reach its own draws.
     """
 
     _sets_numpy = False
@@ -67,10 +87,11 @@ class PictureIterator(Iterator):
         prefetch: int = 2,
     ) -> None:
         super().__init__(n, batch_size, shuffle, seed)
-        self.workers = _whole("workers", workers, 1, None)
+        self.threads = _whole("workers", workers, 1, None)
         self.prefetch = _whole("prefetch", prefetch, 0, None)
         self.save_in_class_folders = save_in_class_folders
         self._ahead: deque[Place] = deque()
+        self._pool_lock = threading.Lock()
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
         self._saver_of: tuple[Any, Saver] | None = None
         if self.save_to_dir:
@@ -98,7 +119,7 @@ class PictureIterator(Iterator):
 
     def _next_place(self) -> Place:
         place = super()._next_place()
-        if self.seed is None or self.workers < 2:
+        if self.seed is None or self.threads < 2:
             return place
         if self._pool is not None and self._pool[0] != os.getpid():
             self._ahead.clear()  # this is a fork: the threads that were making them are the parent's
@@ -121,29 +142,36 @@ class PictureIterator(Iterator):
 
     def _threads(self) -> ThreadPoolExecutor:
         """The pool, made when first needed, and anew after a fork: threads don't come along."""
-        if self._pool is None or self._pool[0] != os.getpid():
-            executor = ThreadPoolExecutor(self.workers, thread_name_prefix="augx-keras")
-            weakref.finalize(self, executor.shutdown, wait=False, cancel_futures=True)
-            self._pool = (os.getpid(), executor)
-        return self._pool[1]
+        with self._pool_lock:
+            if self._pool is None or self._pool[0] != os.getpid():
+                executor = ThreadPoolExecutor(self.threads, thread_name_prefix="augx-keras")
+                weakref.finalize(self, executor.shutdown, wait=False, cancel_futures=True)
+                self._pool = (os.getpid(), executor)
+            return self._pool[1]
 
     def _draw(self, rng: np.random.RandomState | None) -> dict[str, Any] | None:
         if self.image_data_generator is None:
             return None
+        draw = self.image_data_generator.get_random_transform
         if rng is None:
-            return self.image_data_generator.get_random_transform(self._shape())
-        return self.image_data_generator.get_random_transform(self._shape(), rng=rng)
+            return draw(self._shape())
+        if "rng" in inspect.signature(draw).parameters:
+            return draw(self._shape(), rng=rng)
+        with _numpy_as(rng):  # overridden, with Keras' own signature
+            return draw(self._shape())
 
     def _start(self, place: Place) -> Work:
         """Begin a batch; what goes wrong is kept in it until the batch is asked for."""
         work = Work(place, self._shape(), self.dtype)
-        if self.workers < 2:
+        if self.threads < 2:
             # Drawn one by one: a preprocessing_function that draws too does it between pictures, as in Keras.
-            self._make(work, self._drawing(work, place.rng))
+            own = place.rng is not None and getattr(self.image_data_generator, "runs_own_code", False)
+            with _numpy_as(place.rng) if own else contextlib.nullcontext():
+                self._make(work, self._drawing(work, None if own else place.rng))
             return work
         count = sum(1 for _ in self._drawing(work, place.rng))
         pool = self._threads()
-        shares = [range(first, count, self.workers) for first in range(min(self.workers, count))]
+        shares = [range(first, count, self.threads) for first in range(min(self.threads, count))]
         work.futures = [pool.submit(self._make, work, iter(share)) for share in shares]
         return work
 

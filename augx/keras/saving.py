@@ -80,7 +80,7 @@ class Saver:
         planes = np.moveaxis(picture, 0, 2) if self.data_format == "channels_first" else picture
         if planes.shape[2] not in (1, 3, 4):
             raise ValueError(f"save_to_dir: pictures of {planes.shape[2]} channels can't be saved, only of 1, 3 or 4; leave it out")
-        scaled = (np.asarray(planes, dtype=np.float64) - low) * (255 / (high - low))
+        scaled = (np.asarray(planes, dtype=np.float64) - low) * (255 / (high - low) if high > low else 0.0)
         values = np.clip(np.rint(np.nan_to_num(scaled, nan=0.0)), 0, 255).astype(np.uint8)
         return Image.fromarray(values[:, :, 0] if values.shape[2] == 1 else np.ascontiguousarray(values))
 

@@ -38,7 +38,8 @@ class Statistics:
 
     ``center``, ``std`` and ``zca`` say what ``standardize`` does, and so what is looked for; as with Keras, ``std`` and ``zca``
     centre too, and ``zca`` replaces ``std``. ``channel_axis`` is that of a picture: 2, or 0 for channels first. ``rank`` asks
-    for that many whitened directions instead of the whole matrix, at any size: far less memory, see ``error``.
+    for that many whitened directions instead of the whole matrix, at any size: far less memory, see ``error``. ``rescale`` is only
+    kept: what the pictures were multiplied by before they came here.
 
     After ``finish``: ``mean`` and ``std`` as Keras has them, (1, 1, c) or (c, 1, 1), float64, None where not asked for; ``count``
     of the pictures, their ``shape``; ``error``, the share of the variance that a whitening of limited rank leaves out.
@@ -57,6 +58,7 @@ class Statistics:
         law: Literal["fixed", "keras2", "classic"] = "fixed",
         channel_axis: int = 2,
         rank: int | None = None,
+        rescale: float | None = None,
     ) -> None:
         if law not in ("fixed", "keras2", "classic"):
             raise ValueError(f"law {law!r} is unknown; it must be fixed, keras2 or classic")
@@ -68,6 +70,7 @@ class Statistics:
             raise ValueError(f"zca_epsilon must be 0 or more, found {zca_epsilon!r}")
         self.center, self.uses_std, self.zca = bool(center or std or zca), bool(std and not zca), bool(zca)
         self.zca_epsilon, self.law, self.channel_axis, self.rank = float(zca_epsilon), law, channel_axis, rank
+        self.rescale = rescale
         self.count = 0
         self.shape: tuple[int, ...] | None = None
         self.mean: Array | None = None
@@ -227,7 +230,7 @@ class Statistics:
 
     def _settings(self) -> dict[str, Any]:
         settings = {"center": self.center, "std": self.uses_std, "zca": self.zca, "zca_epsilon": self.zca_epsilon}
-        return settings | {"law": self.law, "channel_axis": self.channel_axis, "rank": self.rank}
+        return settings | {"law": self.law, "channel_axis": self.channel_axis, "rank": self.rank, "rescale": self.rescale}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Statistics:
