@@ -356,6 +356,47 @@ class TestTutorials:
             break
         assert len(list(tmp_path.glob("aug_*.png"))) == 9
 
+    def test_small_colour_pictures_with_standardised_features(self) -> None:
+        x_train, y_train = photos(50, 32, 32), np.eye(10)[np.arange(50) % 10]
+        datagen = ImageDataGenerator(
+            featurewise_center=True,
+            featurewise_std_normalization=True,
+            rotation_range=20,
+            width_shift_range=0.2,
+            height_shift_range=0.2,
+            horizontal_flip=True,
+            validation_split=0.2,
+        )
+        datagen.fit(x_train)
+        train = datagen.flow(x_train, y_train, batch_size=32, subset="training")
+        check = datagen.flow(x_train, y_train, batch_size=8, subset="validation")
+        x, y = next(train)
+        assert x.shape == (32, 32, 32, 3) and y.shape == (32, 10) and abs(x.mean()) < 0.5 and 0.5 < x.std() < 1.5
+        assert len(train) == 2 and len(check) == 2 and next(check)[0].shape == (8, 32, 32, 3)
+
+    @pytest.mark.parametrize("augment", [False, True], ids=["plain", "augmented"])
+    def test_a_training_loop_over_arrays(self, augment: bool) -> None:
+        data, labels = photos(24) / 255.0, np.eye(2)[np.arange(24) % 2]
+        aug = ImageDataGenerator()
+        if augment:
+            aug = ImageDataGenerator(
+                rotation_range=20,
+                zoom_range=0.15,
+                width_shift_range=0.2,
+                height_shift_range=0.2,
+                shear_range=0.15,
+                horizontal_flip=True,
+                fill_mode="nearest",
+            )
+        seen = []
+        for step, (x, y) in enumerate(aug.flow(x=data, y=labels, batch_size=8)):
+            seen.append(x)
+            assert x.shape == (8, 20, 26, 3) and y.shape == (8, 2)
+            if step + 1 == len(data) // 8:
+                break
+        same = sorted(picture.tobytes() for batch in seen for picture in batch) == sorted(picture.tobytes() for picture in data)
+        assert same is not augment
+
     def test_a_frame_of_files(self, tmp_path: Path) -> None:
         pandas = pytest.importorskip("pandas")
         for i in range(8):

@@ -11,6 +11,7 @@ import io
 import os
 import warnings
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -181,6 +182,7 @@ def _nearest(pixels: Array, height: int, width: int, keep_aspect_ratio: bool) ->
     return pixels.take(_steps(top, bottom, height), axis=0).take(_steps(left, right, width), axis=1)
 
 
+@lru_cache(maxsize=256)
 def _steps(start: int, stop: int, count: int) -> Array:
     step = (stop - start) / count
     steps = np.full(count, step)
