@@ -77,14 +77,14 @@ def _text(given: str, what: str) -> str:
 
 
 def _bytes(path: str) -> bytes:
-    from augx.errors import SpecError, printable
+    from augx.errors import SourceError, SpecError, printable
     from augx.sources import read_bytes
 
     if path == "-":
         return sys.stdin.buffer.read(_MOST)
     try:
         return read_bytes(path, _MOST)
-    except Exception as error:
+    except SourceError as error:
         raise SpecError([f"{printable(path)}: {error}"]) from None
 
 

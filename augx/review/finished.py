@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from augx.decode import decode
@@ -28,7 +29,8 @@ def run_report(plan: Plan, spec: Spec, run: Report, *, name: str, max_pixels: in
     """The page; ``name`` is the spec's. Raises ``SourceError`` where no source can be read, ``OutputError`` for a damaged manifest."""
     classes = len({row.source.label for row in plan.rows})
     sources, copies = (SOURCES if classes * SOURCES * (COPIES + 1) <= MOST else 1), max(1, min(COPIES, MOST // classes - 1))
-    wanted = {(row.source.key, copy) for row in chosen_rows(plan, sources) for copy in range(min(copies, row.copies))}
+    rows = tuple(chosen_rows(plan, sources)[: MOST // (copies + 1)])
+    wanted = {(row.source.key, copy) for row in rows for copy in range(min(copies, row.copies))}
     files: dict[tuple[str, int], tuple[str, str]] = {}
     tally = Tally(spec)
     batches: dict[str, list[CopyParams]] = defaultdict(list)
@@ -58,8 +60,8 @@ def run_report(plan: Plan, spec: Spec, run: Report, *, name: str, max_pixels: in
             except SourceError as error:
                 yield Cell(None, f"{caption}: {error}")
 
-    shown = preview(plan, spec, copies=copies, sources=sources, max_pixels=max_pixels, shown=written)
-    return report(shown, list(tally.spreads()), run.failures, name=name, drawn=tally.copies, made=True)
+    shown = preview(Plan(rows, plan.originals), spec, copies=copies, max_pixels=max_pixels, shown=written)
+    return report(replace(shown, plan=plan), list(tally.spreads()), run.failures, name=name, drawn=tally.copies, made=True)
 
 
 def _copies(root: str, keys: set[str]) -> Iterator[dict[str, Any]]:
