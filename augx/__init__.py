@@ -17,21 +17,25 @@ _HOMES = {
     "Plan": "plan",
     "PlanError": "errors",
     "Report": "expand",
+    "Source": "sources",
     "SourceError": "errors",
+    "SourceSet": "sources",
     "Spec": "spec",
     "SpecError": "errors",
     "Stop": "executors",
     "WriteError": "errors",
-    "class_tree": "sources",
+    "class_tree": "inputs.folders",
     "estimate_plan": "review.estimate",
     "expand_dataset": "expand",
     "explain_copy": "review.explain",
+    "find_sources": "inputs",
     "iter_batches": "batches",
     "lint": "review.lint",
     "load_spec": "spec",
-    "named_images": "sources",
+    "named_images": "inputs.folders",
     "plan_copies": "plan",
     "preview": "review.preview",
+    "read_list": "inputs.lists",
     "remake_files": "remake",
     "run_plan": "expand",
 }
@@ -51,6 +55,10 @@ if TYPE_CHECKING:
     from augx.expand import Report as Report
     from augx.expand import expand_dataset as expand_dataset
     from augx.expand import run_plan as run_plan
+    from augx.inputs import find_sources as find_sources
+    from augx.inputs.folders import class_tree as class_tree
+    from augx.inputs.folders import named_images as named_images
+    from augx.inputs.lists import read_list as read_list
     from augx.plan import Plan as Plan
     from augx.plan import plan_copies as plan_copies
     from augx.remake import remake_files as remake_files
@@ -58,8 +66,8 @@ if TYPE_CHECKING:
     from augx.review.explain import explain_copy as explain_copy
     from augx.review.lint import lint as lint
     from augx.review.preview import preview as preview
-    from augx.sources import class_tree as class_tree
-    from augx.sources import named_images as named_images
+    from augx.sources import Source as Source
+    from augx.sources import SourceSet as SourceSet
     from augx.spec import Spec as Spec
     from augx.spec import load_spec as load_spec
     from augx.unit import Failure as Failure

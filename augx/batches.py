@@ -199,7 +199,7 @@ def _make(pictures: Pictures, sources: Array, copies: Array, on_error: OnError) 
         except SourceError as error:
             if on_error == "raise":
                 raise SourceError(f"{error}; on_error='skip' leaves such pictures out") from None
-            failures.append((pictures.sources[number].path, str(error)))
+            failures.append((pictures.sources[number].where, str(error)))
             continue
         images.append(image)
         indices.append(index)

@@ -10,19 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
-from augx import __version__
 from augx.decode import MAX_PIXELS
 from augx.errors import OutputError, SourceError, WriteError, printable
 from augx.executors import Engine, Processes, Stop, available_cores, can_fork, in_threads, processes_serve
 from augx.files import sweep
-from augx.headers import read_header
+from augx.inputs import find_sources
+from augx.inputs.folders import named_images
 from augx.manifest import Listed, Manifest, read_run, write_run
-from augx.output import check_apart, check_no_foreign, check_same_set, check_sources, check_surplus, count_listed
+from augx.output import (
+    check_apart,
+    check_no_foreign,
+    check_no_foreign_index,
+    check_same_set,
+    check_sources,
+    check_surplus,
+    count_listed,
+    touched_folders,
+)
 from augx.plan import Plan, Unit, plan_copies
-from augx.sources import class_tree, named_images, read_bytes
+from augx.record import boot, close, found_in, reading, run_fields
+from augx.sources import Source, SourceSet, stored_size
 from augx.spec import Spec, load_spec
 from augx.unit import Failure, Job, UnitResult, Worker, make_run_unit, one_thread_cv2
 
@@ -56,6 +63,11 @@ class Report:
     failures: tuple[Failure, ...]
     stopped: bool
     seconds: float
+    objects: int = 0
+    """Objects on the pictures made, where the sources are annotated; ``dropped`` of them were not, being hardly visible there."""
+    dropped: int = 0
+    clipped: int = 0
+    """Objects that reached beyond their sources, and were clipped to them."""
 
     @property
     def missing(self) -> int:
@@ -65,7 +77,7 @@ class Report:
 def expand_dataset(
     output: Paths,
     *,
-    input: Paths | None = None,
+    input: Paths | SourceSet | None = None,
     images: Paths | Sequence[Paths] = (),
     label: str | None = None,
     spec: Spec | str | Path | Mapping[str, Any] = "tutorial",
@@ -77,7 +89,7 @@ def expand_dataset(
     on_commit: OnCommit | None = None,
     stop: Stop | None = None,
 ) -> Report:
-    """Expand ``images``, or the class tree ``input``, into exactly the copies asked for, below ``output``.
+    """Expand ``images``, or ``input`` (see ``find_sources``), into exactly the copies asked for, below ``output``.
 
     Give exactly one of ``total`` (copies in all, spread evenly), ``copies`` (of each source), ``per_class``. ``images`` go
     into ``output`` itself, or into ``output/label``. What ``output`` already holds of this set is kept, untouched.
@@ -86,9 +98,15 @@ def expand_dataset(
     """
     images = [images] if isinstance(images, str | os.PathLike) else images
     spec = spec if isinstance(spec, Spec) else load_spec(spec)
-    sources = class_tree(input) if input is not None else named_images(images, label or "")
-    plan = plan_copies(sources, spec, total=total, copies=copies, per_class=per_class, originals=originals)
-    return run_plan(plan, spec, output, input=input, options=options or Options(), on_commit=on_commit, stop=stop)
+    found: SourceSet | list[Source]
+    if isinstance(input, SourceSet):
+        found, root = input, None
+    elif input is not None:
+        found, root = find_sources(input), input
+    else:
+        found, root = named_images(images, label or ""), None
+    plan = plan_copies(found, spec, total=total, copies=copies, per_class=per_class, originals=originals)
+    return run_plan(plan, spec, output, input=root, options=options or Options(), on_commit=on_commit, stop=stop)
 
 
 def run_plan(
@@ -108,33 +126,36 @@ def run_plan(
     recorded = read_run(root)
     if recorded is None:
         check_no_foreign(plan, root)
+        check_no_foreign_index(plan, root)
     elif not options.overwrite:
         check_same_set(recorded, spec, root)
     with Manifest(root) as manifest:
         if recorded is None and os.fstat(manifest.descriptor).st_size:
             raise OutputError(f"{printable(root)}: a manifest.jsonl without its run.json; not a set of augx, choose another --output")
-        for folder in {folder for row in plan.rows for folder in (*row.folders, row.source.folder)}:
+        for folder in touched_folders(plan):
             sweep(root, folder)
         sweep(root, "")
         if options.overwrite:
             manifest.discard()
-        crashed = recorded is not None and recorded["state"] == "running" and recorded.get("boot") != _boot()
+        crashed = recorded is not None and recorded["state"] == "running" and recorded.get("boot") != boot()
         listed = manifest.listed(verify=crashed)
         check_surplus(plan, listed, root)
         check_sources(plan, listed)
-        found_in = _found_in(plan, input, root)
-        write_run(root, _run_fields(plan, spec, "running", (), found_in))
+        found = found_in(plan, input, root), reading(plan, root)
+        write_run(root, run_fields(plan, spec, "running", (), *found))
         kept = count_listed(plan, listed)
         run = _Run(manifest, listed, root, on_commit or (lambda paths: None), options.on_error)
         state = "stopped"
         try:
             with one_thread_cv2():
                 run.drive(_results(plan, spec, manifest, root, options, listed, plan.files - kept, stop), stop)
+            if plan.layout is not None:
+                close(plan, plan.layout, manifest, listed, root)
             report = run.report(plan.files, kept, began, stop)
             state = "complete" if not report.missing else "stopped" if stop.is_set() else "incomplete"
         finally:
             with contextlib.suppress(WriteError):
-                write_run(root, _run_fields(plan, spec, state, run.failures.values(), found_in))
+                write_run(root, run_fields(plan, spec, state, run.failures.values(), *found))
     return report
 
 
@@ -144,7 +165,8 @@ class _Run:
     def __init__(self, manifest: Manifest, listed: Listed, root: str, on_commit: OnCommit, on_error: str) -> None:
         self._manifest, self._listed, self._root = manifest, listed, root
         self._on_commit, self._on_error = on_commit, on_error
-        self._made = 0
+        self._made = self._objects = self._dropped = 0
+        self._clipped: dict[str, int] = {}
         self.failures: dict[str, Failure] = {}
 
     def drive(self, results: Iterator[UnitResult], stop: Stop) -> None:
@@ -162,6 +184,11 @@ class _Run:
     def _commit(self, result: UnitResult) -> None:
         self._manifest.append([line for file, line in result.made if self._listed.gone.get(file) != line])
         self._made += len(result.made)
+        self._objects += result.objects
+        self._dropped += result.dropped
+        self._clipped |= result.clipped
+        for file, _ in result.made:
+            self._listed.gone.pop(file, None)
         for failure in result.failures:
             earlier = self.failures.get(failure.source)
             missing = failure.missing + (earlier.missing if earlier else 0)
@@ -170,7 +197,8 @@ class _Run:
 
     def report(self, planned: int, kept: int, began: float, stop: Stop) -> Report:
         failures = tuple(self.failures.values())
-        report = Report(self._root, planned, self._made, kept, failures, stop.is_set(), time.monotonic() - began)
+        seen = self._objects, self._dropped, sum(self._clipped.values())
+        report = Report(self._root, planned, self._made, kept, failures, stop.is_set(), time.monotonic() - began, *seen)
         lost = report.missing - sum(failure.missing for failure in failures)
         if lost and not stop.is_set():
             raise WriteError(f"{printable(self._root)}: {lost} files are unaccounted for; please report this; the same command goes on")
@@ -181,7 +209,7 @@ def _results(
     plan: Plan, spec: Spec, manifest: Manifest, root: str, options: Options, listed: Listed, files: int, stop: Stop
 ) -> Iterator[UnitResult]:
     jobs = min(options.jobs or available_cores(), max(files, 1))
-    job = Job(spec, root, options.max_pixels)
+    job = Job(spec, root, options.max_pixels, plan.layout)
     # Small enough that no worker waits long for the last one, large enough that a unit's draws cost nothing.
     units = plan.units(listed, min(64, max(4, files // (16 * jobs))))
     if options.engine == "processes" or (options.engine == "auto" and can_fork() and processes_serve(jobs, _copy_pixels(plan, spec))):
@@ -195,43 +223,11 @@ def _copy_pixels(plan: Plan, spec: Spec) -> int:
         return spec.output.size[0] * spec.output.size[1]
     for row in plan.rows:
         with contextlib.suppress(SourceError):
-            header = read_header(read_bytes(row.source.path))
-            return header.width * header.height
+            width, height = stored_size(row.source)
+            return width * height
     return 0
 
 
 def _lost(unit: Unit) -> UnitResult:
     reason = "the worker process died while it was in work, twice"
-    return UnitResult(failures=[Failure(segment.row.source.path, reason, len(segment)) for segment in unit])
-
-
-def _boot() -> str:
-    """A name for the time since this machine started: what was written before may not have reached the disk."""
-    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
-    return ""
-
-
-def _found_in(plan: Plan, input: Paths | None, root: str) -> list[str]:
-    """The folders that the sources' keys begin in, as seen from the output, so that both can be moved together."""
-    folders = {os.fspath(input)} if input is not None else {os.path.dirname(row.source.path) for row in plan.rows}
-    return sorted(os.path.relpath(folder or ".", root) for folder in folders)
-
-
-def _run_fields(plan: Plan, spec: Spec, state: str, failures: Any, found_in: list[str]) -> dict[str, Any]:
-    fields = {
-        "augx": __version__,
-        "state": state,
-        "spec": spec.canonical(),
-        "spec_hash": spec.hash,
-        "seed": spec.seed,
-        "sources": len(plan.rows),
-        "found_in": found_in,
-        "copies": plan.copies,
-        "originals": plan.originals,
-        "classes": {label: {"sources": s, "copies": c, "files": f} for label, (s, c, f) in plan.classes().items()},
-        "failures": [{"source": f.source, "reason": f.reason, "missing": f.missing} for f in failures],
-        "versions": {"augx": __version__, "opencv": cv2.__version__, "numpy": np.__version__},
-        "cpu": cv2.getCPUFeaturesLine(),
-    }
-    return fields if state == "complete" else {**fields, "boot": _boot()}
+    return UnitResult(failures=[Failure(segment.row.source.where, reason, len(segment)) for segment in unit])

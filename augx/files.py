@@ -9,11 +9,12 @@ import contextlib
 import fcntl
 import functools
 import os
+import stat
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from augx.errors import OutputError, WriteError, printable
+from augx.errors import OutputError, SourceError, WriteError, printable
 
 TEMPORARY = ".augx-tmp-"
 _LOCK_TRIES = 400
@@ -104,13 +105,14 @@ def _existing(folder: int, name: str) -> bytes | None:
         os.close(descriptor)
 
 
-def write_whole(folder: int, name: str, data: bytes) -> None:
-    """Put ``data`` under ``name`` in an open folder at one stroke, in place of what was there; raises ``OSError``."""
+def write_whole(folder: int, name: str, data: bytes | Iterable[bytes]) -> None:
+    """Put ``data`` (whole or in pieces) under ``name`` in an open folder at one stroke, in place of what was there; raises ``OSError``."""
     temporary = f"{TEMPORARY}{_process_name(os.getpid())}-{threading.get_ident()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=folder)
     try:
         try:
-            write_all(descriptor, data)
+            for piece in [data] if isinstance(data, bytes) else data:
+                write_all(descriptor, piece)
         finally:
             os.close(descriptor)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -149,3 +151,18 @@ def sweep(root: str, folder: str) -> None:
             process, _, rest = name.removeprefix(TEMPORARY).partition("-")
             if name.startswith(TEMPORARY) and not (process.isdigit() and _started(int(process)) == rest.partition("-")[0]):
                 os.unlink(name, dir_fd=descriptor)
+
+
+def read_bytes(path: str, limit: int = -1, offset: int = 0) -> bytes:
+    """A regular file's bytes (at most ``limit``); never waits on a pipe or a device. Raises ``SourceError``."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise SourceError("not a regular file")
+            if offset:
+                file.seek(offset)
+            return file.read(limit)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SourceError(f"can't read it: {reason}") from None

@@ -11,8 +11,8 @@ from augx.errors import OutputError, SourceError, printable
 from augx.files import open_folder
 from augx.manifest import MANIFEST, Listed, Manifest, read_run
 from augx.plan import Plan
-from augx.rows import COPY_NAME
-from augx.sources import read_bytes
+from augx.rows import COPY_NAME, joined
+from augx.sources import source_bytes
 from augx.spec import Spec
 
 
@@ -22,6 +22,7 @@ def look(plan: Plan, spec: Spec, root: str, input: str | os.PathLike[str] | None
     recorded = read_run(root)
     if recorded is None:
         check_no_foreign(plan, root)
+        check_no_foreign_index(plan, root)
         return 0
     check_same_set(recorded, spec, root)
     if not os.path.exists(os.path.join(root, MANIFEST)):
@@ -47,8 +48,10 @@ def check_apart(plan: Plan, root: str, input: str | os.PathLike[str] | None) -> 
         if os.path.commonpath([inner, outer]) == outer:
             raise OutputError(f"{printable(root)}: lies inside --input, so the copies would be sources next time; choose another --output")
     for row in plan.rows if plan.originals else ():
-        if os.path.realpath(os.path.join(root, row.original)) == os.path.realpath(row.source.path):
-            raise OutputError(f"{printable(row.source.path)}: lies in the output already; leave out --originals or choose another --output")
+        if row.source.part is None and os.path.realpath(os.path.join(root, row.original)) == os.path.realpath(row.source.path):
+            raise OutputError(
+                f"{printable(row.source.where)}: lies in the output already; leave out --originals or choose another --output"
+            )
 
 
 def check_no_foreign(plan: Plan, root: str) -> None:
@@ -72,6 +75,28 @@ def check_no_foreign(plan: Plan, root: str) -> None:
                     f"{printable(os.path.join(root, place))}: a file that augx did not make has the name of a copy; "
                     "move it away or choose another --output"
                 )
+
+
+def check_no_foreign_index(plan: Plan, root: str) -> None:
+    """In an output without a set of ours, a file such as data.yaml is somebody else's."""
+    for place, _ in plan.layout.closing(lambda: iter(())) if plan.layout is not None else ():
+        if os.path.lexists(os.path.join(root, place)):
+            raise OutputError(
+                f"{printable(os.path.join(root, place))}: a file that augx did not make has the name of one that it would write; "
+                "move it away or choose another --output"
+            )
+
+
+def touched_folders(plan: Plan) -> set[str]:
+    """The folders below the output that a run writes to."""
+    folders = {folder for row in plan.rows for folder in (*row.folders, row.source.folder)}
+    if plan.layout is None:
+        return folders
+    names = {name for row in plan.rows for name, _ in row.source.masks}
+    inner = {folder.removeprefix(plan.layout.pictures).strip("/") for folder in folders}
+    tops = {place.partition("/")[0] for place, _ in plan.layout.beside(f"{plan.layout.pictures}/a.jpg", (1, 1), ()) if "/" in place}
+    closing = {place.rpartition("/")[0] for place, _ in plan.layout.closing(lambda: iter(()))}
+    return folders | closing | {joined(top, folder).rstrip("/") for top in names | tops for folder in inner}
 
 
 def check_same_set(recorded: dict[str, Any], spec: Spec, root: str) -> None:
@@ -105,7 +130,7 @@ def check_surplus(plan: Plan, listed: Listed, root: str) -> None:
         stop = max((listed.copies[series].stop for series in row.series if series in listed.copies), default=0)
         if stop > row.copies:
             raise OutputError(
-                f"{printable(root)}: holds {stop} copies of {printable(row.source.path)}, more than the {row.copies} of this plan; "
+                f"{printable(root)}: holds {stop} copies of {printable(row.source.where)}, more than the {row.copies} of this plan; "
                 "ask for more, choose another --output, or --overwrite to replace the set"
             )
 
@@ -117,11 +142,11 @@ def check_sources(plan: Plan, listed: Listed) -> None:
         if expected is None:
             continue
         try:
-            data = read_bytes(row.source.path)
+            data = source_bytes(row.source)
         except SourceError:
             continue  # if a copy is missing, the run will say so
         if hashlib.sha256(data).hexdigest() != expected:
             raise OutputError(
-                f"{printable(row.source.path)}: not the file that the copies in this output were made from; "
+                f"{printable(row.source.where)}: not the file that the copies in this output were made from; "
                 "choose another --output, or --overwrite to replace the set"
             )

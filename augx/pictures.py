@@ -23,12 +23,13 @@ import numpy as np
 from augx.decode import MAX_PIXELS, on_white
 from augx.draws import draw, relabelled
 from augx.errors import PlanError, SourceError, printable
+from augx.inputs import find_sources
 from augx.plan import check_classes
 from augx.randomness import uniforms, words
 from augx.recipe import apply, recipes
 from augx.sample import Sample
 from augx.sections import leaves
-from augx.sources import Source, class_tree, load
+from augx.sources import Source, SourceSet, load
 from augx.spec import Spec, load_spec
 from augx.warp import Levels
 
@@ -152,7 +153,7 @@ class Pictures:
         if isinstance(source, tuple) and len(source) == 2 and not isinstance(source[0], Source):
             self._rows, self.sources, names = _of_arrays(*source)
         else:
-            self.sources = class_tree(source) if isinstance(source, str | os.PathLike) else _checked(source)
+            self.sources = _listed(source)
         self.classes: list[str] = list(names) or sorted({source.label for source in self.sources})
         self.classes += sorted(self._further_labels() - set(self.classes))
         if not names:
@@ -180,7 +181,7 @@ class Pictures:
             (recipe,) = recipes(spec, draws, sample)
             image = apply(recipe, sample)
         except SourceError as error:
-            raise SourceError(f"{printable(source.path)}: {error}") from None
+            raise SourceError(f"{printable(source.where)}: {error}") from None
         (label,) = relabelled(spec, source.label, draws)
         return self.form.of(image), self.class_indices[label]
 
@@ -232,6 +233,12 @@ def _spec(spec: AnySpec, seed: int | None, size: tuple[int, int] | None) -> Spec
         {} if size is None else {"size": [int(side) if isinstance(side, np.integer) else side for side in size]}
     )
     return load_spec({**form, **changes, "output": output})
+
+
+def _listed(source: Any) -> list[Source]:
+    if isinstance(source, str | os.PathLike):
+        return find_sources(source).sources
+    return _checked(source.sources if isinstance(source, SourceSet) else source)
 
 
 def _checked(sources: Any) -> list[Source]:

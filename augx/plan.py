@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
+import numpy as np
+
+from augx.annotations.base import Category, Layout
 from augx.draws import labels
 from augx.errors import PlanError, printable
 from augx.manifest import Listed
 from augx.rows import COPY_NAME, Row, folded, joined
 from augx.sections import leaves
-from augx.sources import EXTENSIONS, Source, stored_bits
+from augx.sources import EXTENSIONS, Source, SourceSet, stored_bits
 from augx.spec import Spec
 from augx.wording import nearest
 from augx.writers import FORMATS
@@ -42,10 +46,16 @@ Unit = tuple[Segment, ...]
 
 @dataclass(frozen=True)
 class Plan:
-    """Sources by copies; ``originals`` says that the untouched sources are put beside their copies."""
+    """Sources by copies; ``originals`` says that the untouched sources are put beside their copies.
+
+    ``layout`` is how the set's annotations are written (None: there are none); ``found_in`` and ``reading`` are as in ``SourceSet``.
+    """
 
     rows: tuple[Row, ...]
     originals: bool = False
+    layout: Layout | None = None
+    found_in: tuple[str, ...] = ()
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def copies(self) -> int:
@@ -96,7 +106,7 @@ class Plan:
 
 
 def plan_copies(
-    sources: Sequence[Source],
+    sources: Sequence[Source] | SourceSet,
     spec: Spec,
     *,
     total: int | None = None,
@@ -110,6 +120,9 @@ def plan_copies(
     spec relabels copies. Raises ``PlanError`` for names that would
     clash, names too long, and formats that can't hold what a source has.
     """
+    whole = sources if isinstance(sources, SourceSet) else SourceSet(list(sources))
+    layout = whole.layout and _complete(whole.layout, spec)
+    sources = [_placed(source, layout) for source in whole.sources]
     given = {"--total": total, "--copies": copies, "--per-class": per_class}
     chosen = {name: n for name, n in given.items() if n is not None}
     if len(chosen) != 1:
@@ -132,7 +145,21 @@ def plan_copies(
     rows = tuple(Row(source, counts[i], formats[i], _relabelled(source, spec, counts[i])) for i, source in enumerate(sources))
     _check_names(rows, originals)
     _check_formats(rows, spec)
-    return Plan(rows, originals)
+    return Plan(rows, originals, layout, whole.found_in, whole.reading)
+
+
+def _placed(source: Source, layout: Layout | None) -> Source:
+    """A source whose copies go where the layout has its pictures."""
+    return source if layout is None else replace(source, folder=joined(layout.pictures, source.folder).rstrip("/"))
+
+
+def _complete(layout: Layout, spec: Spec) -> Layout:
+    """The layout with the categories that the spec makes of others."""
+    names = [category.name for category in layout.categories]
+    further = dict.fromkeys(new for _, t in leaves(spec.nodes) for old, new in t.relabel.items() if old in names and new not in names)
+    first = max((category.id for category in layout.categories), default=0) + 1
+    more = tuple(Category(name, first + i) for i, name in enumerate(further))
+    return replace(layout, categories=layout.categories + more) if more and names else layout
 
 
 def _by_label(sources: Sequence[Source]) -> dict[str, list[int]]:
@@ -157,6 +184,8 @@ def planned_format(source: Source, spec: Spec) -> str:
     """The format that copies of a source are written in."""
     if spec.output.format != "source":
         return spec.output.format
+    if source.pixels is not None:
+        return "npy" if source.pixels.channels not in (1, 3, 4) or np.dtype(source.pixels.dtype).kind == "f" else "png"
     own = EXTENSIONS.get(os.path.splitext(source.name)[1].lower(), "png")
     return own if own in FORMATS else "png"
 
@@ -197,13 +226,13 @@ def _check_names(rows: Sequence[Row], originals: bool) -> None:
             longest = max(row.file_name(max(row.copies - 1, 0), label), row.source.name, key=lambda name: len(os.fsencode(name)))
             if len(os.fsencode(longest)) > _NAME_MAX:
                 raise PlanError(
-                    f"{printable(row.source.path)}: its copies' names would be longer than {_NAME_MAX} bytes; rename the source"
+                    f"{printable(row.source.where)}: its copies' names would be longer than {_NAME_MAX} bytes; rename the source"
                 )
         for series in row.series:
             other = stems.setdefault(folded(series), row)
             if other is not row:
                 raise PlanError(
-                    f"the copies of {printable(other.source.path)} and of {printable(row.source.path)} would have the same names "
+                    f"the copies of {printable(other.source.where)} and of {printable(row.source.where)} would have the same names "
                     "(also where a file system ignores case); rename one, or give them different labels"
                 )
     own_names: dict[str, Row] = {}
@@ -211,14 +240,14 @@ def _check_names(rows: Sequence[Row], originals: bool) -> None:
         same = own_names.setdefault(folded(row.original), row)
         if same is not row:
             raise PlanError(
-                f"the originals {printable(same.source.path)} and {printable(row.source.path)} would have the same name "
+                f"the originals {printable(same.source.where)} and {printable(row.source.where)} would have the same name "
                 "where a file system ignores case; rename one, or leave out --originals"
             )
         match = COPY_NAME.fullmatch(row.source.name)
         other_row = match and stems.get(folded(joined(row.source.folder, match["stem"]) + match["extension"]))
         if match and other_row and int(match["copy"]) < other_row.copies:
             raise PlanError(
-                f"the original {printable(row.source.path)} would have the name of a copy of {printable(other_row.source.path)}; "
+                f"the original {printable(row.source.where)} would have the name of a copy of {printable(other_row.source.where)}; "
                 "rename it, or leave out --originals"
             )
 
@@ -228,10 +257,10 @@ def _check_formats(rows: Sequence[Row], spec: Spec) -> None:
     for fmt in sorted({row.format for row in rows}):
         if max(width, height) > FORMATS[fmt].max_side:
             raise PlanError(f"--size {width}x{height}: {fmt} holds at most {FORMATS[fmt].max_side} pixels a side")
-    deep = [row for row in rows if not FORMATS[row.format].deep and stored_bits(row.source.path) > 8]
+    deep = [row for row in rows if not FORMATS[row.format].deep and stored_bits(row.source) > 8]
     if deep:
         kinds = Counter(row.format for row in deep)
         raise PlanError(
-            f"{printable(deep[0].source.path)}{f' and {len(deep) - 1} more' if len(deep) > 1 else ''}: 16 bits a channel, "
+            f"{printable(deep[0].source.where)}{f' and {len(deep) - 1} more' if len(deep) > 1 else ''}: 16 bits a channel, "
             f"which {'/'.join(sorted(kinds))} can't hold; use --format png or tiff"
         )

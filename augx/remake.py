@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,12 @@ import cv2
 from augx.decode import MAX_PIXELS
 from augx.draws import Draws
 from augx.errors import OutputError, PlanError, SourceError, SpecError, WriteError, printable
-from augx.files import put_files
+from augx.files import put_files, read_bytes
+from augx.inputs import PATHS, find_sources, layout_of
+from augx.made import renamings, targets_of
 from augx.manifest import MANIFEST, RUN, Manifest, read_run
-from augx.recipe import apply, recipes
-from augx.sources import EXTENSIONS, Source, load, read_bytes
+from augx.recipe import Recipe, apply, recipes
+from augx.sources import EXTENSIONS, Source, load, source_bytes
 from augx.spec import Spec, load_spec
 from augx.unit import Failure, one_thread_cv2
 from augx.writers import FORMATS, encode
@@ -53,6 +55,7 @@ def remake_files(
     found_in = recorded.get("found_in")
     known = found_in if isinstance(found_in, list) and all(isinstance(folder, str) for folder in found_in) else []
     folders = [os.fspath(input)] if input is not None else [os.path.join(root, folder) for folder in known]
+    known_sources = _reread(recorded, lines, root, input)
     target = os.fspath(output) if output is not None else root
     try:
         os.makedirs(target, exist_ok=True)
@@ -63,16 +66,36 @@ def remake_files(
     failures: list[Failure] = []
     for file, fields in lines.items():
         try:
-            data = _made(spec, fields, _found(fields, folders), max_pixels, recorded)
+            source = known_sources[str(fields["source"])] if known_sources is not None else _found(fields, folders)
             place = os.path.join(target, file)
             there = os.path.lexists(place)
-            folder, _, base = file.rpartition("/")
-            if put_files(target, folder, [(base, data)]):
-                raise SourceError(f"another file has its name in {printable(target)}; move that away, or choose another --output")
+            for at, data in _made(spec, fields, source, max_pixels, recorded):
+                folder, _, base = at.rpartition("/")
+                if put_files(target, folder, [(base, data)]):
+                    raise SourceError(f"another file has its name in {printable(target)}; move that away, or choose another --output")
             (same if there else made).append(file)
         except (SourceError, OutputError, WriteError) as error:
             failures.append(Failure(file, str(error), 1))
     return Remade(tuple(made), tuple(same), tuple(failures))
+
+
+def _reread(recorded: dict[str, Any], lines: dict[str, dict[str, Any]], root: str, input: Paths | None) -> dict[str, Source] | None:
+    """The sources of a set that was no tree of pictures alone, found as the run found them; None for one that was."""
+    reading = recorded.get("reading")
+    if not isinstance(reading, dict) or not all(isinstance(reading.get(name, ""), str) for name in PATHS):
+        return None
+    options = {name: os.path.normpath(os.path.join(root, value)) if name in PATHS else value for name, value in reading.items()}
+    path = options.pop("input")
+    found = find_sources(input if input is not None else path, **options)
+    layout = recorded.get("layout")
+    if found.layout is None and layout is not None:
+        raise OutputError(f"{printable(os.path.join(root, RUN))}: the set had annotations, its input has none now; name it by --input")
+    sources = {source.key: source for source in found.sources}
+    for fields in lines.values():
+        if fields["source"] not in sources:
+            place = printable(input if input is not None else path)
+            raise PlanError(f"{place}: has no {printable(fields['source'])} any more; name the input by --input")
+    return sources
 
 
 def _recorded_spec(recorded: dict[str, Any], place: str) -> Spec:
@@ -102,7 +125,7 @@ def _wanted(root: str, files: Sequence[Paths]) -> dict[str, dict[str, Any]]:
     return {file: found[file] for both in names.values() for file in sorted(both & found.keys())[:1]}
 
 
-def _found(fields: dict[str, Any], folders: Sequence[str]) -> str:
+def _found(fields: dict[str, Any], folders: Sequence[str]) -> Source:
     """Where the source lies that a line's copy was made from, known by its SHA-256."""
     if not folders:
         raise SourceError("run.json does not say where the sources were; name their folder by --input")
@@ -114,36 +137,57 @@ def _found(fields: dict[str, Any], folders: Sequence[str]) -> str:
             if not os.path.isfile(path):
                 continue
             if hashlib.sha256(read_bytes(path)).hexdigest() == fields["source_sha256"]:
-                return path
+                return Source(path, key, fields.get("source_label", fields["label"]), "")
             changed = path
     if changed is not None:
         raise SourceError(f"its source {printable(changed)} has changed since (SHA-256 differs); nothing is made from another picture")
     raise SourceError(f"its source {printable(key)} is not in {printable(folders[0])} any more; name the folder where it is by --input")
 
 
-def _made(spec: Spec, fields: dict[str, Any], path: str, max_pixels: int, recorded: dict[str, Any]) -> bytes:
-    """The bytes of a line's file; raises ``SourceError`` rather than give others."""
-    if fields.get("original"):
-        data = read_bytes(path)
+def _made(spec: Spec, fields: dict[str, Any], source: Source, max_pixels: int, recorded: dict[str, Any]) -> list[tuple[str, bytes]]:
+    """A line's file and those beside it, (place, bytes), the picture last; raises ``SourceError`` rather than give others."""
+    if fields.get("original") and source.part is None and "beside" not in fields:
+        data = source_bytes(source)
         if hashlib.sha256(data).hexdigest() != fields["sha256"]:
             raise SourceError("its line promises other bytes than those of its source; nothing is made")
-        return data
+        return [(fields["file"], data)]
     label = fields.get("source_label", fields["label"])
-    kind = EXTENSIONS.get(os.path.splitext(fields["file"])[1], "")
+    extension = os.path.splitext(fields["file"])[1]
+    kind = EXTENSIONS.get(extension, extension[1:])
     if kind not in FORMATS:
         raise SourceError("not a picture by its name")
     try:
         with one_thread_cv2():
-            sample = load(Source(path, fields["source"], label, ""), max_pixels, flat=not FORMATS[kind].alpha)
-            (recipe,) = recipes(spec.of_class(label), Draws.replayed([fields["params"]]), sample)
-            data = encode(apply(recipe, sample), kind, spec.output.quality)
+            made = _again(spec.of_class(label), fields, source, kind, max_pixels, recorded)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, cv2.error) as error:
         raise SourceError(f"the numbers in its line are not such as this spec draws ({type(error).__name__}: {error})") from None
-    if hashlib.sha256(data).hexdigest() != fields["sha256"]:
+    expected = {part["file"]: part["sha256"] for part in [fields, *fields.get("beside", ())]}
+    if {place: hashlib.sha256(data).hexdigest() for place, data in made} != expected:
         versions = recorded.get("versions")
         made_with = ", ".join(f"{name} {version}" for name, version in versions.items()) if isinstance(versions, dict) else "other versions"
         raise SourceError(
             f"what comes out has other bytes than its line says; the set was made with {printable(made_with)} on a machine with "
             f"{printable(recorded.get('cpu', 'unknown features'))}, here is OpenCV {cv2.__version__}"
         )
-    return data
+    return made
+
+
+def _again(
+    spec: Spec, fields: dict[str, Any], source: Source, kind: str, max_pixels: int, recorded: dict[str, Any]
+) -> list[tuple[str, bytes]]:
+    sample = load(source, max_pixels, flat=not FORMATS[kind].alpha and not fields.get("original"))
+    if sample.sha256 != fields["source_sha256"]:
+        raise SourceError(f"its source {printable(source.where)} has changed since (SHA-256 differs); nothing is made from another picture")
+    recipe: Recipe | None = None
+    renamed: Mapping[str, str] = {}
+    if fields.get("original"):
+        data = source_bytes(source) if source.pixels is None else encode(sample.image.image, kind, spec.output.quality)
+    else:
+        draws = Draws.replayed([fields["params"]])
+        (recipe,) = recipes(spec, draws, sample)
+        (renamed,) = renamings(spec, sample, draws)
+        data = encode(apply(recipe, sample), kind, spec.output.quality)
+    if "layout" not in recorded:
+        return [(fields["file"], data)]
+    layout = layout_of(recorded["layout"])
+    return [*targets_of(layout, fields["file"], sample, recipe, spec.targets, renamed).beside, (fields["file"], data)]

@@ -31,14 +31,19 @@ class Row:
     def folder(self, label: str) -> str:
         """Where copies with this label go: the source's folder, with the label in its class' place."""
         own, folder = self.source.label, self.source.folder
-        return folder if label == own else label + folder[len(own) :]
+        if label == own or not own:
+            return folder
+        parts = folder.split("/")
+        parts[parts.index(own)] = label
+        return "/".join(parts)
 
     def stem(self, label: str) -> str:
         """The copies' name without number; every extension but ``.jpg`` stays in it, so ``a.jpg`` and ``a.png`` don't clash.
 
         A copy that changed class says where it came from, so it does not clash with its new class' own pictures.
         """
-        stem = self.source.name.removesuffix(".jpg")
+        # A row of an array has no file, so no extension of its own.
+        stem = self.source.name.removesuffix(".jpg" if self.source.pixels is None else ".png")
         return stem if label == self.source.label else f"{stem}_from_{self.source.label}"
 
     @property
@@ -55,7 +60,8 @@ class Row:
     @property
     def original(self) -> str:
         """The place of the untouched source."""
-        return joined(self.source.folder, self.source.name)
+        name = self.source.name if self.source.pixels is None else self.stem(self.source.label) + self.extension
+        return joined(self.source.folder, name)
 
     def file_name(self, copy: int, label: str) -> str:
         """The name of one copy, without its folder."""

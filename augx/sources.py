@@ -1,17 +1,22 @@
-"""Where samples come from: image files named one by one, or a tree of class folders."""
+"""Sources: where a picture's bytes lie, its stable name, its class and what is known about it; and one source, read and decoded."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
+
+from augx.annotations.base import Annotations, Layout
+from augx.annotations.outlines import within
 from augx.decode import MAX_PIXELS, decode, on_white
-from augx.errors import PlanError, SourceError, printable
+from augx.errors import SourceError, printable
+from augx.files import read_bytes
 from augx.headers import read_header
-from augx.sample import Sample
+from augx.masks import read_mask
+from augx.sample import Array, Sample
 from augx.warp import Levels
 
 EXTENSIONS = {
@@ -31,111 +36,155 @@ EXTENSIONS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes within a file: a member of a tar, or, with ``pixels``, a row of an array. ``name`` says which, for messages."""
+
+    offset: int
+    size: int
+    name: str
+    pixels: Pixels | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """How raw bytes are a picture: NumPy's ``dtype`` (such as ``<u2``; 8 or 16 bits unsigned, or float32), its shape (h, w) or
+    (h, w, channels), or (channels, h, w) where ``channels_first``. Three channels are red green blue, four have alpha last.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    channels_first: bool = False
+
+    @property
+    def channels(self) -> int:
+        return 1 if len(self.shape) == 2 else self.shape[0 if self.channels_first else 2]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        height, width = (self.shape[1:] if self.channels_first and len(self.shape) == 3 else self.shape)[:2]
+        return width, height
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """One image file: where it lies, its stable name (``key``, with ``/``), its class, and the folder that its copies go to."""
+    """One picture: where it lies, its stable name (``key``, with ``/``), its class, and the folder that its copies go to.
+
+    ``part`` is where in the file at ``path``, if it is not the whole; ``columns`` what a table says of it besides;
+    ``annotations`` and ``masks`` (name of their folder, path) its targets; ``fault`` why it can't be read, if that is known.
+    """
 
     path: str
     key: str
     label: str
     folder: str
+    part: Part | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    annotations: Annotations | None = None
+    masks: tuple[tuple[str, str], ...] = ()
+    fault: str = ""
 
     @property
     def name(self) -> str:
-        """The file's own name, without folders."""
-        return os.path.basename(self.path)
+        """Its own name, without folders."""
+        return self.key.rpartition("/")[2]
+
+    @property
+    def where(self) -> str:
+        """Where it lies, for messages."""
+        return self.path if self.part is None else f"{self.path}: {self.part.name}"
+
+    @property
+    def pixels(self) -> Pixels | None:
+        """How its bytes are a picture, where they are no image file."""
+        return self.part.pixels if self.part is not None else None
 
 
-def named_images(paths: Sequence[str | os.PathLike[str]], label: str | None) -> list[Source]:
-    """Single files. Copies go to ``label``'s folder, by default one of each file's own name; ``""`` is the root itself.
+@dataclass(frozen=True)
+class SourceSet:
+    """What was found: sources, and how the set of their copies is laid out (None: class folders alone).
 
-    A file's key is its name, below its label where one is given, as it would be in a class tree.
+    ``found_in`` are the folders that the keys begin in, or files that hold the sources; ``reading`` is what ``find_sources``
+    was given, JSON-plain, so that a source can be found again; ``notes`` are remarks for the user, one line each.
     """
-    sources = []
-    for path in [os.fspath(path) for path in paths]:
-        name = os.path.basename(path)
-        _must_exist(path)
-        if os.path.isdir(path):
-            raise PlanError(f"--image {printable(path)}: this is a folder; give it as --input")
-        folder = os.path.splitext(name)[0] if label is None else label
-        if label is not None and (label in (".", "..") or "/" in label or "\0" in label):
-            raise PlanError(f"--label {printable(label)}: a label is the name of one folder")
-        sources.append(Source(path, f"{label}/{name}" if label else name, folder, folder))
-    return sources
+
+    sources: list[Source]
+    layout: Layout | None = None
+    found_in: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
-def class_tree(root: str | os.PathLike[str]) -> list[Source]:
-    """The images below ``root``, sorted by key; the first folder on the way to one is its class, below it folders are kept.
-
-    Hidden files and symbolic links are passed over.
-    """
-    root = os.fspath(root)
-    _must_exist(root)
-    if not os.path.isdir(root):
-        raise PlanError(f"--input {printable(root)}: this is a file; give it as --image")
-    links: list[str] = []
-    sources = sorted(_walk(root, "", links), key=lambda source: source.key)
-    if not sources:
-        raise PlanError(
-            f"--input {printable(root)}: no image in this folder"
-            + (f" ({len(links)} symbolic links are not followed)" if links else "")
-            + f"; images end in {', '.join(sorted(EXTENSIONS))}"
-        )
-    return sources
+def source_bytes(source: Source, limit: int = -1) -> bytes:
+    """The bytes that a source is made of, at most ``limit`` of them. Raises ``SourceError``."""
+    if source.fault:
+        raise SourceError(source.fault)
+    if source.part is None:
+        return read_bytes(source.path, limit)
+    size = source.part.size if limit < 0 else min(limit, source.part.size)
+    data = read_bytes(source.path, size, source.part.offset)
+    if len(data) < size:
+        raise SourceError(f"{printable(source.path)} ends before it; it was cut short")
+    return data
 
 
-def _must_exist(path: str) -> None:
+def stored_bits(source: Source) -> int:
+    """Bits a channel of a source, from as few bytes as may be; 8 for one that can't be read, which fails later in words."""
+    if source.pixels is not None:
+        return 8 * np.dtype(source.pixels.dtype).itemsize
     try:
-        os.stat(path)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise PlanError(f"{printable(path) or 'an empty path'}: {reason}; check the spelling and the permissions") from None
-
-
-def _walk(root: str, folder: str, links: list[str]) -> Iterator[Source]:
-    try:
-        entries = list(os.scandir(os.path.join(root, folder)))
-    except OSError as error:
-        raise PlanError(f"{printable(os.path.join(root, folder).rstrip('/'))}: can't list this folder: {error.strerror}") from None
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        key = f"{folder}/{entry.name}" if folder else entry.name
-        if entry.is_symlink():
-            links.append(key)
-        elif entry.is_dir():
-            yield from _walk(root, key, links)
-        elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS and entry.is_file():
-            yield Source(os.path.join(root, key), key, folder.partition("/")[0], folder)
-
-
-def read_bytes(path: str, limit: int = -1) -> bytes:
-    """A regular file's bytes (at most ``limit``); never waits on a pipe or a device. Raises ``SourceError``."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise SourceError("not a regular file")
-            return file.read(limit)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise SourceError(f"can't read it: {reason}") from None
-
-
-def stored_bits(path: str) -> int:
-    """Bits a channel of a file, from as few bytes as may be; 8 for one that can't be read, which fails later in words."""
-    try:
-        head = read_bytes(path, 32)
+        head = source_bytes(source, 32)
         if head[:8] == b"\x89PNG\r\n\x1a\n":
             return head[24] if len(head) > 24 else 8
         if head[:2] in (b"II", b"MM") or head[:1] == b"P":
-            return read_header(read_bytes(path)).bits
+            return read_header(source_bytes(source)).bits
     except SourceError:
         pass
     return 8
 
 
+def stored_size(source: Source) -> tuple[int, int]:
+    """Width and height as stored, before Exif orientation. Raises ``SourceError``."""
+    if source.pixels is not None:
+        return source.pixels.size
+    header = read_header(source_bytes(source))
+    return header.width, header.height
+
+
 def load(source: Source, max_pixels: int = MAX_PIXELS, *, flat: bool = False) -> Sample:
-    """The source, read and decoded whole; ``flat`` lays alpha on white. Raises ``SourceError`` with the reason."""
-    data = read_bytes(source.path)
-    image = decode(data, max_pixels)
-    return Sample(source.key, hashlib.sha256(data).hexdigest(), Levels(on_white(image) if flat else image))
+    """The source, read and decoded whole, with its targets; ``flat`` lays alpha on white.
+
+    Raises ``SourceError`` with the reason; also for targets that can't be read or don't fit the picture.
+    """
+    data = source_bytes(source)
+    image = decode(data, max_pixels) if source.pixels is None else _pixels(data, source.pixels, max_pixels)
+    levels = Levels(on_white(image) if flat else image)
+    if source.annotations is None and not source.masks:
+        return Sample(source.key, hashlib.sha256(data).hexdigest(), levels)
+    masks = []
+    for name, path in source.masks:
+        mask = read_mask(name, path, max_pixels)
+        if mask.levels.size != levels.size:
+            found, wanted = ("{}x{}".format(*size) for size in (mask.levels.size, levels.size))
+            raise SourceError(f"its mask {printable(path)} has {found} pixels, the picture {wanted}; they must be the same size")
+        masks.append(mask)
+    instances = source.annotations.read(levels.size) if source.annotations is not None else ()
+    inside, clipped = within(instances, levels.size)
+    return Sample(source.key, hashlib.sha256(data).hexdigest(), levels, inside, tuple(masks), clipped)
+
+
+def _pixels(data: bytes, form: Pixels, max_pixels: int) -> Array:
+    """A row of an array as ``decode`` would give it: blue first, alpha last."""
+    width, height = form.size
+    if width * height > max_pixels:
+        raise SourceError(f"{width}x{height} is {width * height:,} pixels, more than --max-pixels {max_pixels} allows")
+    image = np.frombuffer(data, form.dtype).reshape(form.shape)
+    image = image.astype(image.dtype.newbyteorder("="), copy=False)
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        raise SourceError("it holds NaN or infinite values; augx reads finite ones, black 0 and white 1")
+    if image.ndim == 2:
+        return np.ascontiguousarray(image)
+    if form.channels_first:
+        image = image.transpose(1, 2, 0)
+    order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}.get(image.shape[2], list(range(image.shape[2])))
+    return np.ascontiguousarray(image[:, :, order] if len(order) > 1 else image[:, :, 0])

@@ -40,6 +40,20 @@ class Output(Node):
     size: tuple[Side, Side] | None = Field(None, description="[width, height] in pixels; the resize is part of the one warp")
 
 
+class TargetRules(Node):
+    """What becomes of masks, boxes, polygons and keypoints; they go the picture's own way."""
+
+    min_visibility: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1, description="share of an object that a copy must show, or it is dropped"
+    )
+    mask_border: Annotated[int, Field(strict=True, ge=0, le=65535)] = Field(
+        0, description="label of a mask beyond the picture, with border: constant"
+    )
+    swap: tuple[tuple[str, str], ...] | None = Field(
+        None, description="keypoints that a mirror swaps  [default: left and right by their names]"
+    )
+
+
 class ClassChanges(Node):
     """What is different for one class: settings are merged into the spec's own, a list stands instead, null takes away."""
 
@@ -59,6 +73,7 @@ class Spec(Node):
     policy: ChosenPolicy | None = Field(None, description="a published policy by name; its geometry and tone join warp and tone")
     then: tuple[Step, ...] = Field((), description="pixel steps, in the order written")
     classes: dict[str, ClassChanges] = Field({}, description="what is different for single classes, by label")
+    targets: TargetRules = Field(default_factory=TargetRules, description="masks, boxes and keypoints")
     output: Output = Field(default_factory=Output, description="how copies are written")
 
     _by_class: dict[str, Spec] = PrivateAttr({})
@@ -103,8 +118,8 @@ class Spec(Node):
         sections = {"warp": self.warp.canonical(), "tone": self.tone.canonical(), **dict(sorted(plain.items()))}
         every_class = {label: self._differences(self._by_class[label]) for label in sorted(self._by_class)}
         by_class = {label: form for label, form in every_class.items() if form}
-        output = self.output.model_dump(mode="json", exclude_defaults=True)
-        return {"augx": 1, "seed": self.seed} | {k: v for k, v in (*sections.items(), ("classes", by_class), ("output", output)) if v}
+        last = {name: getattr(self, name).model_dump(mode="json", exclude_defaults=True) for name in ("targets", "output")}
+        return {"augx": 1, "seed": self.seed} | {k: v for k, v in (*sections.items(), ("classes", by_class), *last.items()) if v}
 
     def _differences(self, own: Spec) -> dict[str, Any]:
         """What a class' spec has that this one has not, such as ``classes`` says it."""

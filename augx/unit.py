@@ -9,22 +9,24 @@ import contextlib
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 
+from augx.annotations.base import Layout
 from augx.draws import CopyParams, draw, relabelled
 from augx.errors import CopyError, SourceError, printable
 from augx.files import put_files
+from augx.made import Made, renamings, targets_of
 from augx.manifest import copy_line
 from augx.plan import Segment, Unit
 from augx.recipe import Recipe, apply, recipes
 from augx.rows import Row, copy_name, joined
 from augx.sample import Sample
-from augx.sources import Source, load, read_bytes
+from augx.sources import Source, load, source_bytes
 from augx.spec import Spec
 from augx.writers import FORMATS, encode
 
@@ -40,6 +42,7 @@ class Job:
     spec: Spec
     output: str
     max_pixels: int
+    layout: Layout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,15 @@ class Failure:
 
 @dataclass(slots=True)
 class UnitResult:
-    """What a unit made: (file, manifest line) in plan order, its failures, and whether a stop cut it short."""
+    """What a unit made: (file, manifest line) in plan order, its failures, and whether a stop cut it short.
+
+    Of annotated pictures also how many objects were written and dropped, and how many of each source were clipped to it.
+    """
 
     made: list[tuple[str, str]] = field(default_factory=list)
+    objects: int = 0
+    dropped: int = 0
+    clipped: dict[str, int] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     stopped: bool = False
 
@@ -66,8 +75,8 @@ class StopFlag(Protocol):
     def is_set(self) -> bool: ...
 
 
-_Copy = tuple[int, str, CopyParams, Recipe]
-"""A number, the label, what it drew, and its recipe."""
+_Copy = tuple[int, str, CopyParams, Recipe, Mapping[str, str]]
+"""A number, the label, what it drew, its recipe, and what its objects are called if not as on the source."""
 
 
 class _File(NamedTuple):
@@ -76,6 +85,7 @@ class _File(NamedTuple):
     place: str
     data: bytes
     line: str
+    made: Made | None = None
 
 
 class Worker:
@@ -100,8 +110,10 @@ class Worker:
         reason = None
         try:
             sample = self._samples.get(row.source, flat=not FORMATS[row.format].alpha)
+            if sample.clipped:
+                result.clipped[row.source.where] = sample.clipped
             if segment.original:
-                reason = self._commit(row, [_original(row, sample)], result)
+                reason = self._commit(row, [self._original(row, sample)], result)
             for batch in self._batches(segment, sample):
                 files, fault, over = self._make(row, sample, batch)
                 reason = self._commit(row, files, result) or fault or reason
@@ -112,7 +124,7 @@ class Worker:
             reason = str(error)
         missing = len(segment) - (len(result.made) - before)
         if missing and reason is not None:
-            result.failures.append(Failure(row.source.path, reason, missing))
+            result.failures.append(Failure(row.source.where, reason, missing))
 
     def _batches(self, segment: Segment, sample: Sample) -> Iterator[list[_Copy]]:
         if not segment.copies:
@@ -120,19 +132,21 @@ class Worker:
         spec, copies = self._job.spec.of_class(segment.row.source.label), segment.copies
         draws = draw(spec, sample.key, copies)
         labels = relabelled(spec, segment.row.source.label, draws)
-        each = zip(copies, labels, draws.plain, recipes(spec, draws, sample), strict=True)
+        renamed = renamings(spec, sample, draws)
+        each = zip(copies, labels, draws.plain, recipes(spec, draws, sample), renamed, strict=True)
         size = max(1, min(_BATCH_FILES, _BATCH_PIXELS // sample.image.image.size))
         while batch := list(islice(each, size)):
             yield batch
 
     def _make(self, row: Row, sample: Sample, batch: list[_Copy]) -> tuple[list[_File], str | None, bool]:
         """The files of a batch; the reason why some are missing, if so; and whether the source gives no more."""
-        quality, reason, over = self._job.spec.output.quality, None, False
+        spec, layout = self._job.spec.of_class(row.source.label), self._job.layout
+        quality, reason, over = spec.output.quality, None, False
         pictures: list[bytes | None] = []
         try:
             # Nothing but OpenCV in this loop: each call gives the GIL up for some 20 microseconds, and the less Python
             # stands between them, the less two threads wait for each other.
-            for _, _, _, recipe in batch:
+            for _, _, _, recipe, _ in batch:
                 try:
                     pictures.append(encode(apply(recipe, sample), row.format, quality))
                 except CopyError as error:
@@ -145,9 +159,9 @@ class Worker:
         except (cv2.error, MemoryError) as error:
             over = True
             reason = f"OpenCV can't make a copy: {getattr(error, 'err', None) or 'out of memory'}"
-        files = []
-        series = {label: (row.folder(label), row.stem(label)) for label in dict.fromkeys(label for _, label, _, _ in batch)}
-        for (copy, label, params, _), data in zip(batch, pictures, strict=False):
+        files: list[_File] = []
+        series = {label: (row.folder(label), row.stem(label)) for label in dict.fromkeys(label for _, label, *_ in batch)}
+        for (copy, label, params, recipe, renamed), data in zip(batch, pictures, strict=False):
             if data is None:
                 continue
             folder, stem = series[label]
@@ -157,36 +171,68 @@ class Worker:
                 source["source_label"] = row.source.label  # whose changes to the spec it was made with
             content = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "source_sha256": sample.sha256}
             place = joined(folder, name)
-            files.append(_File(folder, name, place, data, copy_line(file=place, **source, copy=copy, params=params, **content)))
+            made = None
+            if layout is not None:
+                try:
+                    made = targets_of(layout, place, sample, recipe, spec.targets, renamed)
+                except (SourceError, ValueError, cv2.error) as error:
+                    return files, f"its targets can't be moved: {error}", True
+            more = {**_columns(row.source), **(made.fields if made else {})}
+            line = copy_line(file=place, **source, copy=copy, params=params, **more, **content)
+            files.append(_File(folder, name, place, data, line, made))
         return files, reason, over
 
+    def _put(self, files: Sequence[tuple[str, bytes]]) -> set[str]:
+        """Write files (place, bytes), folder by folder; the places that others' files have."""
+        folders: dict[str, list[tuple[str, bytes]]] = {}
+        for place, data in files:
+            folder, _, name = place.rpartition("/")
+            folders.setdefault(folder, []).append((name, data))
+        return {joined(folder, name) for folder, of_folder in folders.items() for name in put_files(self._job.output, folder, of_folder)}
+
+    def _original(self, row: Row, sample: Sample) -> _File:
+        source, layout = row.source, self._job.layout
+        if source.pixels is not None:
+            data = encode(sample.image.image, row.format, self._job.spec.output.quality)
+        else:
+            data = source_bytes(source)
+            if hashlib.sha256(data).hexdigest() != sample.sha256:
+                raise SourceError("it changed while it was read")
+        made = None if layout is None else targets_of(layout, row.original, sample, None, self._job.spec.targets, {})
+        line = copy_line(
+            file=row.original,
+            source=source.key,
+            label=source.label,
+            original=True,
+            **_columns(source),
+            **(made.fields if made else {}),
+            size=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            source_sha256=sample.sha256,
+        )
+        folder, _, name = row.original.rpartition("/")
+        return _File(folder, name, row.original, data, line, made)
+
     def _commit(self, row: Row, files: list[_File], result: UnitResult) -> str | None:
-        """Write some files; the reason why one of them could not be."""
-        refused: set[str] = set()
-        for folder in dict.fromkeys(file.folder for file in files):
-            names = put_files(self._job.output, folder, [(file.name, file.data) for file in files if file.folder == folder])
-            refused |= {joined(folder, name) for name in names}
-        result.made += [(file.place, file.line) for file in files if file.place not in refused]
+        """Write some pictures, each after the files beside it; the reason why one of them could not be."""
+        beside = [one for file in files if file.made for one in file.made.beside]
+        others_names = self._put(beside) if beside else set()
+        whole = [file for file in files if not (file.made and any(place in others_names for place, _ in file.made.beside))]
+        refused = others_names | self._put([(file.place, file.data) for file in whole])
+        for file in whole:
+            if file.place not in refused:
+                result.made.append((file.place, file.line))
+                if file.made:
+                    result.objects += file.made.objects
+                    result.dropped += file.made.dropped
         if not refused:
             return None
         others = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
         return f"another file has the name of its copy {printable(min(refused))}{others}; move it away and run again"
 
 
-def _original(row: Row, sample: Sample) -> _File:
-    data = read_bytes(row.source.path)
-    if hashlib.sha256(data).hexdigest() != sample.sha256:
-        raise SourceError("it changed while it was read")
-    line = copy_line(
-        file=row.original,
-        source=row.source.key,
-        label=row.source.label,
-        original=True,
-        size=len(data),
-        sha256=sample.sha256,
-        source_sha256=sample.sha256,
-    )
-    return _File(row.source.folder, row.source.name, row.original, data, line)
+def _columns(source: Source) -> dict[str, Any]:
+    return {"columns": dict(source.columns)} if source.columns else {}
 
 
 class _Samples:
@@ -200,8 +246,8 @@ class _Samples:
     def get(self, source: Source, *, flat: bool) -> Sample:
         """The decoded source; raises its ``SourceError`` each time it is asked for."""
         with self._lock:
-            entry = self._entries.setdefault(source.path, _Entry())
-            self._entries.move_to_end(source.path)
+            entry = self._entries.setdefault(source.key, _Entry())
+            self._entries.move_to_end(source.key)
             while len(self._entries) > self._capacity:
                 self._entries.popitem(last=False)
         with entry.lock:

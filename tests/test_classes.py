@@ -12,9 +12,9 @@ import pytest
 
 from augx import PlanError, expand_dataset, load_spec, plan_copies
 from augx.draws import draw, labels
+from augx.inputs.folders import class_tree
 from augx.recipe import apply, recipes
 from augx.sample import Sample
-from augx.sources import class_tree
 from augx.spec import Spec
 from augx.warp import Levels
 from tests.conftest import Run, picture, pictures, write_picture

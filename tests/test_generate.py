@@ -185,14 +185,16 @@ def mistakes() -> list[object]:
     """(arguments, words of the one message): wrong usage, exit status 2, nothing written."""
     image = ["--image", "cat.jpg"]
     return [
-        pytest.param([], "--image FILE or by --input DIR", id="no pictures"),
-        pytest.param([*image, "--input", "photos"], "not both", id="image and input"),
+        pytest.param([], "by --image FILE, by --input PATH or by --images-from FILE", id="no pictures"),
+        pytest.param([*image, "--input", "photos"], "not more than one", id="image and input"),
         pytest.param(["--image", "nope.jpg"], "nope.jpg: No such file", id="missing path"),
         pytest.param(["--image", "photos"], "this is a folder; give it as --input", id="a folder as image"),
-        pytest.param(["--input", "cat.jpg", "--output", "o", "--copies", "1"], "this is a file; give it as --image", id="a file as input"),
+        pytest.param(["--input", "cat.jpg", "--output", "o", "--copies", "1"], "a picture goes with --image", id="a file as input"),
         pytest.param(["--input", "photos", "--copies", "1"], "--input needs --output", id="input without output"),
         pytest.param(["--input", "photos", "--output", "o"], "--total, --copies, --per-class", id="input without a count"),
-        pytest.param(["--input", "photos", "--output", "o", "--copies", "1", "--label", "x"], "--label goes with --image", id="label"),
+        pytest.param(
+            ["--input", "photos", "--output", "o", "--copies", "1", "--label", "x"], "this is a folder of class folders", id="label"
+        ),
         pytest.param([*image, "--total", "5", "--copies", "5"], "exactly one of", id="two counts"),
         pytest.param([*image, "--total", "0"], "--total", id="zero"),
         pytest.param([*image, "--totl", "5"], "--total", id="unknown option"),
@@ -350,7 +352,7 @@ def test_a_full_disk_stops_the_run_and_it_goes_on(tmp_path: Path, limit: str) ->
 
 
 def test_bugs_are_one_line_too(augx: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "import augx.sources, sys\naugx.sources.named_images = lambda *a: 1 / 0\nfrom augx.cli import main\nmain()"
+    code = "import augx.inputs.folders, sys\naugx.inputs.folders.named_images = lambda *a: 1 / 0\nfrom augx.cli import main\nmain()"
     done = subprocess.run(
         [sys.executable, "-c", code, "generate", "--image", str(CAT)],
         cwd=tmp_path,

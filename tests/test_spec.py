@@ -112,7 +112,7 @@ def test_drawn_values_are_short_decimals_that_survive_json(low: float, width: fl
         ("then: [{one_of: []}]", "one_of needs at least one option"),
         ("then: [{one_of: [{blur: 1}], weights: [1, 2]}]", "weights must be 1 numbers"),
         ("then: [{}]", "a step is one transform, found none"),
-        ("output: {format: gif}", "expected source, jpg, png, webp, tiff or bmp, found 'gif'"),
+        ("output: {format: gif}", "expected source, jpg, png, webp, tiff, bmp or npy, found 'gif'"),
         ("output: {quality: 0}", "greater than or equal to 1, found 0"),
         ("output: {size: [10]}", "output.size"),
         ("output: {size: [10, 0]}", "output.size.1"),

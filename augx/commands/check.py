@@ -43,11 +43,13 @@ def check(images: tuple[str, ...], input_root: str | None, label: str | None, **
     from augx.review.lint import CODES, lint, loaded, probes
 
     _check_codes(options["ignore"], CODES)
-    sources = typed_sources(images, input_root, label) if images or input_root is not None or label is not None else []
-    if sources:
+    given = images or input_root is not None or label is not None or options["images_from"] is not None
+    found = typed_sources(images, input_root, label, options) if given else None
+    sources = found.sources if found is not None else []
+    if found is not None:
         from augx import plan_copies
 
-        plan_copies(sources, spec, copies=1)  # for its errors: a class that is spelled otherwise, a format that can't hold a picture
+        plan_copies(found, spec, copies=1)  # for its errors: a class that is spelled otherwise, a format that can't hold a picture
     samples, failures = loaded(probes(sources), options["max_pixels"])
     if sources and not samples:
         (path, reason), *others = failures

@@ -51,12 +51,12 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
     """
     if output == "":
         raise click.UsageError("--output is empty; name a folder")
-    if input_root is not None and not images and output is None:
-        raise click.UsageError("--input needs --output DIR")
+    if output is None and not images and (input_root is not None or options["images_from"] is not None):
+        raise click.UsageError(f"{'--input' if input_root is not None else '--images-from'} needs --output DIR")
     if images and label is None and output is not None:
         label = ""  # straight into --output
     spec = typed_spec(options)
-    sources = typed_sources(images, input_root, label)
+    sources = typed_sources(images, input_root, label, options)
     plan = typed_plan(images, sources, spec, options)
     root = output if output is not None else "generated_dataset"
     if options["dry_run"]:
@@ -150,17 +150,24 @@ def _print_report(report: Report, plan: Plan, options: dict[str, Any], signal_nu
 
     if options["as_json"]:
         failures = [{"source": f.source, "reason": f.reason, "missing": f.missing} for f in report.failures]
-        counts = {name: getattr(report, name) for name in ("planned", "made", "kept", "missing")}
+        names = ("planned", "made", "kept", "missing", *(("objects", "dropped", "clipped") if plan.layout is not None else ()))
+        counts = {name: getattr(report, name) for name in names}
         summary = {"output": report.output, **counts, "failures": failures, "stopped": report.stopped, "seconds": round(report.seconds, 3)}
         write_out(json.dumps(summary).encode() + b"\n")
     for failure in report.failures:
         click.echo(f"augx: {printable(failure.source)}: {failure.reason}; {failure.missing} files missing", err=True)
     if options["quiet"] and not report.missing:
         return
+    if report.clipped and not options["quiet"]:
+        objects = "1 object" if report.clipped == 1 else f"{report.clipped} objects"
+        click.echo(f"augx: {objects} reached beyond the edge of a picture, and are clipped there", err=True)
     sources = f"{len(plan.rows)} picture{'s' if len(plan.rows) > 1 else ''}"
     made = f"{report.made} files made from {sources} in {printable(report.output)}"
     kept = f", {report.kept} were there already" if report.kept else ""
     missing = f", {report.missing} of {report.planned} missing" if report.missing else ""
     speed = f" ({report.seconds:.1f} s, {report.made / report.seconds:.0f} a second)" if report.made else ""
+    if plan.layout is not None and plan.layout.kind != "folders":
+        hidden = f" ({report.dropped} were hardly visible on copies, and dropped)" if report.dropped else ""
+        click.echo(f"augx: {report.objects} objects moved with them{hidden}", err=True)
     again = "; the same command goes on" if signal_number is not None else ""
     click.echo(f"augx: {made}{kept}{missing}{speed}{again}", err=True)

@@ -78,7 +78,7 @@ def _text(given: str, what: str) -> str:
 
 def _bytes(path: str) -> bytes:
     from augx.errors import SourceError, SpecError, printable
-    from augx.sources import read_bytes
+    from augx.files import read_bytes
 
     if path == "-":
         return sys.stdin.buffer.read(_MOST)

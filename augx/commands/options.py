@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from augx.plan import Plan
-    from augx.sources import Source
+    from augx.sources import SourceSet
     from augx.spec import Spec
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,10 +31,27 @@ def _together(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 SOURCES: Callable[[F], F] = _together(
     click.option("--image", "images", multiple=True, metavar="FILE", help="A picture; may be repeated."),
-    click.option("--input", "input_root", metavar="DIR", help="A folder of class folders: DIR/CLASS/..."),
-    click.option("--label", help="With --image: the class that the pictures belong to."),
+    click.option(
+        "--input",
+        "input_root",
+        metavar="PATH",
+        help="DIR of class folders (DIR/CLASS/...), a YOLO or Pascal VOC folder; a table (.csv .tsv .jsonl .parquet), arrays (.npy "
+        ".npz), tars (a.tar, {000..099}.tar, - on standard input), COCO (.json), YOLO (data.yaml).",
+    ),
+    click.option("--images-from", metavar="FILE", help="A list of pictures, one a line; - is standard input."),
+    click.option("-0", "--null", is_flag=True, help="With --images-from: names end in NUL, as find -print0 writes them."),
+    click.option("--label", help="The class that all pictures belong to, where the input has none."),
+    click.option("--image-column", metavar="NAME", help="Of a table: the column with the pictures' paths.  [default: by its name]"),
+    click.option("--label-column", metavar="NAME", help="Of a table: the column with the classes.  [default: by its name]"),
+    click.option("--mask-column", "mask_columns", multiple=True, metavar="NAME", help="Of a table: a column of masks; may be repeated."),
+    click.option("--root", metavar="DIR", help="Where the paths of a table, a list or COCO begin.  [default: beside the file]"),
+    click.option("--masks", metavar="DIR", help="Masks that move with the pictures, with the same stems."),
+    click.option("--labels", metavar="FILE", help="Of a .npy: the classes, one a row."),
+    click.option("--layout", type=click.Choice(["channels_last", "channels_first"]), default="channels_last", help="Of arrays."),
+    click.option("--subset", metavar="NAME", help="Of a YOLO or VOC set: train, val, test or all.  [default: train, where it is split]"),
+    click.option("--oriented", is_flag=True, help="Of a YOLO set: four corners are a box at an angle."),
 )
-"""``--image``, ``--input``, ``--label``."""
+"""Where the pictures come from."""
 
 MAX_PIXELS: Callable[[F], F] = click.option(
     "--max-pixels", type=COUNT, default=100_000_000, show_default=True, help="Refuse larger sources."
@@ -45,7 +62,7 @@ JOBS: Callable[[F], F] = click.option("--jobs", type=COUNT, help="Workers.  [def
 CHANGES: Callable[[F], F] = _together(
     click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the spec, e.g. warp.rotate=15; may be repeated."),
     click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Another number makes other copies.  [default: the spec's, or 0]"),
-    click.option("--format", "format_", metavar="FORMAT", help="source (each its own), jpg, png, webp, tiff or bmp."),
+    click.option("--format", "format_", metavar="FORMAT", help="source (each its own), jpg, png, webp, tiff, bmp or npy."),
     click.option("--quality", type=int, help="Of jpg and webp, 1 to 100.  [default: 95]"),
     click.option("--size", metavar="WxH", help="Size of the copies in pixels.  [default: the source's]"),
 )
@@ -87,18 +104,39 @@ def typed_spec(options: dict[str, Any]) -> Spec:
         raise SpecError(problems) from None
 
 
-def typed_sources(images: Sequence[str], input_root: str | None, label: str | None) -> list[Source]:
-    """The pictures of ``--image`` or ``--input``, just one of which must be given."""
-    if bool(images) == (input_root is not None):
-        raise click.UsageError("give the pictures either by --image FILE or by --input DIR" + (", not both" if images else ""))
-    if label is not None and not images:
-        raise click.UsageError("--label goes with --image; with --input the folders are the labels")
-    from augx import class_tree, named_images
-
-    return named_images(images, label) if images else class_tree(input_root or "")
+_OF_INPUT = ("image_column", "label_column", "mask_columns", "root", "masks", "labels", "subset", "oriented")
 
 
-def typed_plan(images: Sequence[str], sources: Sequence[Source], spec: Spec, options: dict[str, Any]) -> Plan:
+def typed_sources(images: Sequence[str], input_root: str | None, label: str | None, options: dict[str, Any]) -> SourceSet:
+    """The pictures of ``--image``, ``--input`` or ``--images-from``, just one of which must be given; remarks go to standard error."""
+    listed = options["images_from"]
+    if sum((bool(images), input_root is not None, listed is not None)) != 1:
+        several = ", not more than one" if images or input_root is not None or listed is not None else ""
+        raise click.UsageError(f"give the pictures by --image FILE, by --input PATH or by --images-from FILE{several}")
+    if options["null"] and listed is None:
+        raise click.UsageError("-0 goes with --images-from")
+    how = {name: options[name] for name in _OF_INPUT if options[name]}
+    if options["layout"] == "channels_first":
+        how["channels_first"] = True
+    if input_root is None and how.keys() - ({"root"} if listed is not None else set()):
+        given = sorted(how.keys() - {"root"}) or ["root"]
+        names = {"mask_columns": "--mask-column", "channels_first": "--layout channels_first"}
+        raise click.UsageError(f"{names.get(given[0], '--' + given[0].replace('_', '-'))} goes with --input")
+    from augx import SourceSet, find_sources, named_images, read_list
+    from augx.errors import printable
+
+    if images:
+        return SourceSet(named_images(images, label))
+    if listed is not None:
+        found = read_list(sys.stdin.buffer if listed == "-" else listed, null=options["null"], root=options["root"], label=label)
+    else:
+        found = find_sources(input_root or "", label=label, **how)
+    for note in found.notes:
+        click.echo(f"augx: {printable(note)}", err=True)
+    return found
+
+
+def typed_plan(images: Sequence[str], sources: SourceSet, spec: Spec, options: dict[str, Any]) -> Plan:
     """The plan for ``--total``, ``--copies`` or ``--per-class``."""
     from augx import plan_copies
 

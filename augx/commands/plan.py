@@ -31,7 +31,7 @@ def plan(images: tuple[str, ...], input_root: str | None, label: str | None, **o
     Some copies of some pictures are made in memory and measured; nothing is written.
     """
     spec = typed_spec(options)
-    sources = typed_sources(images, input_root, label)
+    sources = typed_sources(images, input_root, label, options)
     print_plan(typed_plan(images, sources, spec, options), spec, options)
 
 

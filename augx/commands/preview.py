@@ -36,7 +36,7 @@ def preview(images: tuple[str, ...], input_root: str | None, label: str | None, 
     if options["html"] is not None and options["html"] == options["output"]:
         raise click.UsageError("--output and --html name the same file")
     spec = typed_spec(options)
-    sources = typed_sources(images, input_root, label)
+    sources = typed_sources(images, input_root, label, options)
     if not images and not any(options[name] for name in ("total", "copies", "per_class")):
         options["copies"] = options["show"]
     plan = typed_plan(images, sources, spec, options)

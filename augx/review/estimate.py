@@ -14,11 +14,10 @@ from augx.decode import MAX_PIXELS
 from augx.draws import draw
 from augx.errors import CopyError, SourceError
 from augx.executors import available_cores
-from augx.headers import read_header
 from augx.plan import Plan
 from augx.recipe import apply, recipes
 from augx.rows import Row
-from augx.sources import load, read_bytes
+from augx.sources import load, stored_size
 from augx.spec import Spec
 from augx.unit import Failure, one_thread_cv2
 from augx.writers import FORMATS, encode
@@ -132,7 +131,7 @@ def _kinds(plan: Plan, spec: Spec) -> list[tuple[str, str, str]]:
 
 def _size(row: Row) -> int:
     try:
-        return max(os.stat(row.source.path).st_size, 1)
+        return max(os.stat(row.source.path).st_size if row.source.part is None else row.source.part.size, 1)
     except OSError:
         return 1
 
@@ -167,7 +166,7 @@ def _probed(
                     pixels += probe.copy.pixels * copies
                     by_row[i] = probe
                 except SourceError as error:
-                    failures.append(Failure(row.source.path, str(error), row.copies + plan.originals))
+                    failures.append(Failure(row.source.where, str(error), row.copies + plan.originals))
                     by_row[i] = None
             found[b] = by_row[i]
     return found, tuple(failures), made
@@ -176,10 +175,10 @@ def _probed(
 def _pixels(row: Row) -> int:
     """Pixels of a source by its header; 0 for one that can't be read."""
     try:
-        header = read_header(read_bytes(row.source.path))
+        width, height = stored_size(row.source)
     except SourceError:
         return 0
-    return header.width * header.height
+    return width * height
 
 
 def _measured(row: Row, spec: Spec, copies: range, size: int, max_pixels: int, room: float) -> tuple[_Probe, int]:

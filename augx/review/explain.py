@@ -139,7 +139,7 @@ def explain_copy(source: Source, spec: Spec, copy: int, *, max_pixels: int = MAX
     (label,) = relabelled(own, source.label, draws)
     return Explanation(
         file="/".join(filter(None, (row.folder(label), row.file_name(copy, label)))),
-        source=source.path,
+        source=source.where,
         copy=copy,
         label=label,
         seed=spec.seed,

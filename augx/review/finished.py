@@ -12,6 +12,7 @@ from augx.decode import decode
 from augx.draws import CopyParams
 from augx.errors import SourceError
 from augx.expand import Report
+from augx.files import read_bytes
 from augx.manifest import Manifest
 from augx.plan import Plan
 from augx.review.preview import MOST, chosen_rows, preview
@@ -19,7 +20,6 @@ from augx.review.report import COPIES, SOURCES, report
 from augx.review.sheet import Cell, thumbnail
 from augx.review.spread import Tally
 from augx.rows import Row
-from augx.sources import read_bytes
 from augx.spec import Spec
 
 _BATCH = 4096

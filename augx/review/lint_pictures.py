@@ -196,7 +196,7 @@ def loaded(sources: Sequence[Source], max_pixels: int = MAX_PIXELS) -> tuple[lis
         try:
             sample = load(source, max_pixels)
         except SourceError as error:
-            failures.append((source.path, str(error)))
+            failures.append((source.where, str(error)))
             continue
         samples.append((source.label, sample))
         pixels += sample.image.image.shape[0] * sample.image.image.shape[1]

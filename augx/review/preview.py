@@ -81,7 +81,7 @@ def preview(
             first = range(min(copies, row.copies))
             cells = tuple(shown(row, first) if shown is not None else _copies(own, label, sample, first))
         except SourceError as error:
-            failures.append(Failure(row.source.path, str(error), row.copies + plan.originals))
+            failures.append(Failure(row.source.where, str(error), row.copies + plan.originals))
             continue
         told.add(id(own))
         basis.setdefault(own is spec, sample)

@@ -8,7 +8,7 @@ all these classes from text at each start.
 """
 
 import re
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -63,6 +63,8 @@ class Transform(Node):
     section: ClassVar[str]
     of_colour: ClassVar[bool] = False
     """It is about red, green and blue: nothing to a grey picture, and refused for one of other channels."""
+    targets: ClassVar[Literal["moves", "keeps", "hides"]] = "keeps"
+    """What it does to masks, boxes, outlines and keypoints: they move with the picture, stay as they are, or lie behind something."""
 
     p: Probability = Field(1.0, description="probability that a copy gets this transform at all")
     relabel: dict[Label, Label] = Field({}, description="classes that this turns into others: {left: right, right: left}")
@@ -97,6 +99,7 @@ class Geometric(Transform):
     """A transform of the plane: its matrices join those of its neighbours in one warp."""
 
     section: ClassVar[str] = "warp"
+    targets: ClassVar[Literal["moves", "keeps", "hides"]] = "moves"
 
     def matrices(self, params: Params, size: Array) -> Array:
         """Matrices (n, 3, 3) that take a pixel (x, y, 1) of a picture to its new place; ``size`` (n, 2) holds width, height."""
@@ -144,6 +147,13 @@ class Pixel(Transform):
         uint8, uint16, or float32 with black 0 and white 1. Alpha never comes here.
         """
         raise NotImplementedError
+
+    def hides(self, params: dict[str, Any], size: tuple[int, int]) -> Array | None:
+        """Where ``apply`` puts something in front of a picture of width and height ``size``: 1 in (h, w) of uint8, else 0.
+
+        None where nothing is in front. Objects behind it can't be seen; a mask keeps the labels of what lies behind.
+        """
+        return None
 
 
 def chosen(u: Array, options: tuple[Any, ...]) -> Array:

@@ -1,7 +1,8 @@
 """Damage: draw -> new pixels, as storage, transmission and things in the way leave them."""
 
 import math
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -109,6 +110,18 @@ def _block(fill: Literal["random", "mean", "black", "white"] | float, image: Arr
     return block
 
 
+Rectangle = tuple[int, int, int, int]
+"""Left, top, width and height in pixels."""
+
+
+def _covered(size: tuple[int, int], rectangles: Iterable[Rectangle]) -> Array | None:
+    """1 in the rectangles' pixels, 0 elsewhere, (h, w) of uint8; None where there are none."""
+    covered: Array = np.zeros(size[::-1], np.uint8)
+    for left, top, w, h in rectangles:
+        covered[max(top, 0) : max(top + h, 0), max(left, 0) : max(left + w, 0)] = 1
+    return covered if covered.any() else None
+
+
 def _seeded(fill: object, params: Params, u: Array) -> Params:
     return {**params, "seed": noise_seed(u)} if fill == "random" else params
 
@@ -120,6 +133,8 @@ class Erase(Pixel):
     Random erasing: Zhong, Zheng, Kang, Li, Yang, "Random erasing data augmentation", arXiv 1708.04896 (2017), whose own area is
     [0.02, 0.4]. Where a rectangle doesn't fit, the paper draws again; here it keeps its area and gives up some of its aspect ratio.
     """
+
+    targets: ClassVar[Literal["moves", "keeps", "hides"]] = "hides"
 
     area: Annotated[Range, Quantity("area", "fraction of the picture's area", 0, 0, 1, typical=0.2)] = Field(
         description="area of the rectangle"
@@ -134,17 +149,25 @@ class Erase(Pixel):
         return _seeded(self.fill, {**super().draw(u), **place}, u[:, 4])
 
     def apply(self, image: Array, params: dict[str, Any]) -> Array:
-        height, width = image.shape[:2]
-        area = params["area"] * width * height
-        across = min(max(math.sqrt(area * params["aspect"]), area / height), width)
-        w, h = round(across), round(area / across) if across else 0
+        left, top, w, h = self._rectangle(params, (image.shape[1], image.shape[0]))
         if not w or not h:
             return image
-        # A share of the free room: every place is as likely as any other.
-        left, top = (min(int(share * (free + 1)), free) for share, free in ((params["x"], width - w), (params["y"], height - h)))
         erased = image.copy()
         erased[top : top + h, left : left + w] = _block(self.fill, image, (h, w), params.get("seed", 0))
         return erased
+
+    def hides(self, params: dict[str, Any], size: tuple[int, int]) -> Array | None:
+        left, top, w, h = self._rectangle(params, size)
+        return _covered(size, [(left, top, w, h)])
+
+    def _rectangle(self, params: dict[str, Any], size: tuple[int, int]) -> Rectangle:
+        width, height = size
+        area = params["area"] * width * height
+        across = min(max(math.sqrt(area * params["aspect"]), area / height), width)
+        w, h = round(across), round(area / across) if across else 0
+        # A share of the free room: every place is as likely as any other.
+        left, top = (min(int(share * (free + 1)), free) for share, free in ((params["x"], width - w), (params["y"], height - h)))
+        return left, top, w, h
 
 
 @register
@@ -154,6 +177,8 @@ class Cutout(Pixel):
     DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout", arXiv 1708.04552 (2017). The paper fills
     with the 0 of data whose mean is 0: in a picture that is its mean, not black.
     """
+
+    targets: ClassVar[Literal["moves", "keeps", "hides"]] = "hides"
 
     side: Annotated[Range, Quantity("side", "fraction of the shorter side", 0, 0, 1, typical=0.35)] = Field(description="side of a hole")
     count: Annotated[Range, Quantity("count", "holes", 1, 1, 100, whole=True, alone="value")] = Field(
@@ -165,20 +190,28 @@ class Cutout(Pixel):
         return {**super().draw(u), "seed": noise_seed(u[:, 2])}
 
     def apply(self, image: Array, params: dict[str, Any]) -> Array:
-        height, width = image.shape[:2]
-        side = round(params["side"] * min(height, width))
-        if not side:
+        holes = self._holes(params, (image.shape[1], image.shape[0]))
+        if not holes:
             return image
-        cut, seed = image.copy(), params["seed"]
-        # 2**48 lies beyond all seeds that are drawn: the centres have a stream of their own, apart from those of random levels.
-        centres = words(seed + 2**48, 2 * params["count"], np.uint32).reshape(-1, 2).tolist()
-        for i, (x, y) in enumerate(centres):
-            left, top = (x * width >> 32) - side // 2, (y * height >> 32) - side // 2
+        cut = image.copy()
+        for i, (left, top, side, _) in enumerate(holes):
             hole = cut[max(top, 0) : top + side, max(left, 0) : left + side]
             if i == 0 or self.fill == "random":
-                block = _block(self.fill, image, (side, side), seed + i)
+                block = _block(self.fill, image, (side, side), params["seed"] + i)
             hole[:] = block[: hole.shape[0], : hole.shape[1]]
         return cut
+
+    def hides(self, params: dict[str, Any], size: tuple[int, int]) -> Array | None:
+        return _covered(size, self._holes(params, size))
+
+    def _holes(self, params: dict[str, Any], size: tuple[int, int]) -> list[Rectangle]:
+        width, height = size
+        side = round(params["side"] * min(height, width))
+        if not side:
+            return []
+        # 2**48 lies beyond all seeds that are drawn: the centres have a stream of their own, apart from those of random levels.
+        centres = words(params["seed"] + 2**48, 2 * params["count"], np.uint32).reshape(-1, 2).tolist()
+        return [((x * width >> 32) - side // 2, (y * height >> 32) - side // 2, side, side) for x, y in centres]
 
 
 @register
@@ -188,6 +221,8 @@ class GridDropout(Pixel):
     Chen, Liu, Zhao, Jia, "GridMask data augmentation", arXiv 2001.04086 (2020), without its rotation; the ratio is that of
     Albumentations' GridDropout, and 1 minus the paper's. Filled with the mean for the reason that Cutout's holes are.
     """
+
+    targets: ClassVar[Literal["moves", "keeps", "hides"]] = "hides"
 
     ratio: Annotated[Range, Quantity("ratio", "side of a hole / side of its cell", 0, 0, 1, typical=0.5)] = Field(
         description="side of the holes"
@@ -203,12 +238,9 @@ class GridDropout(Pixel):
 
     def apply(self, image: Array, params: dict[str, Any]) -> Array:
         height, width = image.shape[:2]
-        cell = max(1, round(params["cell"] * min(height, width)))
-        hole = round(params["ratio"] * cell)
+        cell, hole, left, top = self._grid(params, (width, height))
         if not hole:
             return image
-        # The first cell begins up to one cell outside.
-        left, top = (min(int(params[axis] * cell), cell - 1) - cell for axis in ("x", "y"))
         band: Array = np.empty((hole, width), np.uint8)
         band[:] = (np.arange(width) - left) % cell < hole
         all_rows = self.fill == "random"
@@ -219,3 +251,15 @@ class GridDropout(Pixel):
             if (holes := cut[rows]).size:
                 cv2.copyTo(block[rows] if all_rows else block[: len(holes)], band[: len(holes)], holes)
         return cut
+
+    def hides(self, params: dict[str, Any], size: tuple[int, int]) -> Array | None:
+        cell, hole, left, top = self._grid(params, size)
+        columns, rows = ((np.arange(side) - start) % cell < hole for side, start in zip(size, (left, top), strict=True))
+        covered: Array = np.logical_and(rows[:, None], columns).view(np.uint8)
+        return covered if covered.any() else None
+
+    def _grid(self, params: dict[str, Any], size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """The side of a cell and of a hole, and where the first cell begins, up to one cell outside."""
+        cell = max(1, round(params["cell"] * min(size)))
+        left, top = (min(int(params[axis] * cell), cell - 1) - cell for axis in ("x", "y"))
+        return cell, round(params["ratio"] * cell), left, top

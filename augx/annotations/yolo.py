@@ -1,0 +1,289 @@
+"""Sets as Ultralytics' YOLO has them: ``data.yaml``, pictures below ``images``, a label file for each below ``labels``.
+
+What the index may say is in ``yolo_index.py``, what a line of a label file may be in ``yolo_labels.py``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any, ClassVar, NamedTuple
+
+from augx.annotations.base import Category, Layout, Picture
+from augx.annotations.listing import file_names, files_below
+from augx.annotations.yolo_index import Index, numbered, read_index
+from augx.annotations.yolo_labels import LabelForm, YoloLabels, class_numbers, line_of
+from augx.errors import PlanError, SourceError, printable
+from augx.files import read_bytes
+from augx.sample import Instance
+from augx.sources import EXTENSIONS, Source, SourceSet
+
+_MAX_UNNAMED = 10_000
+_MAX_LIST = 100_000_000
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_/-]*( [A-Za-z0-9_/-]+)*")
+_YAML_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+
+
+@dataclass(frozen=True)
+class YoloLayout(Layout):
+    """``images/...``, ``labels/...`` and ``data.yaml``. A class is its category's ``id``; ``renumbered`` gives those of another format.
+
+    Categories with keypoints make it a set of poses: ``dims`` numbers a keypoint. In an ``oriented`` one every box has four
+    corners. ``splits`` says where the pictures of each split lie: folders of this set, or absolute ones that were not read.
+    A region is written as its box: its outline is not looked for.
+    """
+
+    kind: ClassVar[str] = "yolo"
+    pictures: ClassVar[str] = "images"
+
+    dims: int = 3
+    oriented: bool = False
+    splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def form(self) -> LabelForm:
+        """What a line of its label files holds."""
+        points = max((len(category.keypoints) for category in self.categories), default=0)
+        names = {category.id: category.name for category in self.categories}
+        known = tuple(names.get(number, "") for number in range(max(names, default=-1) + 1))
+        return LabelForm(known, points, self.dims, self.oriented)
+
+    def beside(self, place: str, size: tuple[int, int], instances: Sequence[Instance]) -> list[tuple[str, bytes]]:
+        """The label file of one picture, empty for one without instances. Raises ``ValueError`` for an unknown category."""
+        form = self.form
+        numbers = {category.name: category.id for category in self.categories}
+        lines = []
+        for instance in instances:
+            if instance.category not in numbers:
+                raise ValueError(f"the category {instance.category!r} is not among the set's {len(numbers)}")
+            lines.append(line_of(instance, numbers[instance.category], size, form) + "\n")
+        return [(_label_of(place), "".join(lines).encode("ascii"))]
+
+    def closing(self, pictures: Callable[[], Iterator[Picture]]) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """``data.yaml``. It has no ``path:``, since without one Ultralytics takes the folder that the file lies in."""
+        yield "data.yaml", iter([self._index(pictures).encode("utf-8")])
+
+    def _index(self, pictures: Callable[[], Iterator[Picture]]) -> str:
+        splits = (
+            dict(self.splits)
+            if "train" in self.splits
+            else {"train": (_common(p.place.rpartition("/")[0] for p in pictures()),), **self.splits}
+        )
+        lines = [f"{split}: {_text_or_list(splits[split])}" for split in ("train", "val", "test") if split in splits]
+        if "val" not in splits:
+            lines.insert(1, "val:  # training needs pictures that are not among these: name their folder here")
+        longest = max(self.categories, key=lambda category: len(category.keypoints), default=None)
+        if longest is not None and longest.keypoints:
+            lines += ["", f"kpt_shape: [{len(longest.keypoints)}, {self.dims}]"]
+            if longest.swap:
+                lines.append(f"flip_idx: {list(longest.swap)}")
+            if longest.keypoints != numbered(len(longest.keypoints)):
+                lines.append("kpt_names:")
+                for category in self.categories:
+                    lines.append(f"  {category.id}: [{', '.join(map(_text, category.keypoints or longest.keypoints))}]")
+        names = [f"  {category.id}: {_text(category.name)}" for category in self.categories]
+        return "\n".join([*lines, "", "names:" if names else "names: {}", *names, ""])
+
+    def state(self) -> dict[str, Any]:
+        """JSON-plain: all that ``restored`` needs to make the same layout."""
+        splits = {split: list(folders) for split, folders in self.splits.items()}
+        return {**super().state(), "dims": self.dims, "oriented": self.oriented, "splits": splits}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any]) -> YoloLayout:
+        """The layout of ``state``; raises ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
+        splits = {str(split): tuple(map(str, folders)) for split, folders in dict(state["splits"]).items()}
+        if state["dims"] not in (2, 3) or not isinstance(state["oriented"], bool):
+            raise ValueError("dims is 2 or 3, oriented true or false")
+        categories = Layout.restored(state).categories
+        return cls(categories, dims=state["dims"], oriented=state["oriented"], splits=splits)
+
+
+def _text_or_list(paths: Sequence[str]) -> str:
+    return _text(paths[0]) if len(paths) == 1 else f"[{', '.join(map(_text, paths))}]"
+
+
+def _text(text: str) -> str:
+    """As YAML 1.1 and 1.2 both read it: in quotes unless it is nothing but words."""
+    plain = _PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS
+    return text if plain else json.dumps(printable(text), ensure_ascii=False)
+
+
+class _Found(NamedTuple):
+    """A picture of a set, before the classes are known: its label file's path, or nothing for background."""
+
+    path: str
+    base: str
+    key: str
+    label: str
+
+
+def renumbered(categories: Iterable[Category]) -> tuple[Category, ...]:
+    """The categories of another format with YOLO's numbers: 0, 1, 2, ... as they stand."""
+    return tuple(replace(category, id=number) for number, category in enumerate(categories))
+
+
+def read_yolo(path: str | os.PathLike[str], *, subset: str | None = None, oriented: bool = False) -> SourceSet:
+    """The pictures of a set, each with its label file; ``path`` is its ``data.yaml``, or a folder with one or with ``labels``.
+
+    Of a set that comes with a split only ``train`` is read, or the ``subset`` that is named, or ``all``. ``oriented``: nine
+    numbers are a box at an angle, as in Ultralytics' OBB sets, not an outline. A picture without labels is background.
+    Raises ``PlanError`` for what is wrong with the set as a whole.
+    """
+    index = read_index(os.fspath(path))
+    chosen = _chosen(index, subset)
+    links: list[str] = []
+    names: dict[str, frozenset[str]] = {}
+    by_split = {split: [found for entry in index.splits[split] for found in _listed(index, entry, links, names)] for split in chosen}
+    pictures = _each_once(index.name, [found for split in chosen for found in by_split[split]])
+    notes = [*index.notes, *_remarks(index, pictures, links), *_left_out(index, chosen)]
+    categories = index.categories
+    if categories is None:
+        seen = {number for found in pictures if found.label for number in class_numbers(found.label) if number < _MAX_UNNAMED}
+        categories = tuple(Category(name, number) for number, name in enumerate(numbered(max(seen, default=0) + 1)))
+    splits = _splits(index, {split: [_folder(found.key) for found in found_in] for split, found_in in by_split.items()}, notes)
+    layout = YoloLayout(categories, dims=index.dims, oriented=oriented, splits=splits)
+    form = layout.form
+    sources = [Source(f.path, f.key, "", _folder(f.key), annotations=YoloLabels(f.label, form)) for f in pictures]
+    return SourceSet(sources, layout, tuple(dict.fromkeys(found.base for found in pictures)), tuple(notes))
+
+
+def _chosen(index: Index, subset: str | None) -> list[str]:
+    known = ", ".join(index.splits) or "none"
+    if subset == "all" and index.splits:
+        return list(index.splits)
+    if (subset or "train") not in index.splits:
+        wanted = "it has no train set" if subset is None else f"it has no subset {printable(subset)!r}"
+        raise PlanError(f"{printable(index.name)}: {wanted}; there are: {known} (or all of them: all)")
+    return [subset or "train"]
+
+
+def _listed(index: Index, entry: str, links: list[str], names: dict[str, frozenset[str]]) -> Iterator[_Found]:
+    """The pictures of one folder or list. Keys begin at the set's root, or, outside it, above the folder ``images``."""
+    if os.path.isdir(entry):
+        other = _above(entry)
+        paths = [os.path.normpath(os.path.join(entry, path)) for path in files_below(entry, EXTENSIONS, links)]
+    else:
+        other = os.path.dirname(entry)
+        paths = _lines(entry, index.root, other)
+    for path in paths:
+        base = index.root if _inside(path, index.root) else other
+        yield _Found(path, base, os.path.relpath(path, base or "."), _label_file(path, names))
+
+
+def _lines(path: str, *folders: str) -> list[str]:
+    """The pictures that a text file lists, one a line, relative to its own folder or to the set's."""
+    try:
+        data = read_bytes(path, _MAX_LIST + 1)
+    except SourceError as error:
+        raise PlanError(f"{printable(path)}: {error}") from None
+    if len(data) > _MAX_LIST:
+        raise PlanError(f"{printable(path)}: more than {_MAX_LIST:,} bytes; a list has a picture's path a line")
+    found, faults = [], []
+    own = os.path.dirname(path)
+    for number, line in enumerate(os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines(), 1):
+        text = line.strip()
+        if not text:
+            continue
+        tries = [os.path.normpath(os.path.join(folder, text)) for folder in dict.fromkeys((own, *folders))]
+        inside = [place for place in tries if any(_inside(place, folder) for folder in folders)]
+        if not inside or not text.isprintable():
+            faults.append(f"line {number}: {printable(text[:200])} lies outside the set's folder {printable(folders[0] or '.')}")
+        else:
+            found.append(next((place for place in inside if os.path.exists(place)), inside[0]) if len(inside) > 1 else inside[0])
+    if faults:
+        more = f" (and {len(faults) - 1:,} more)" if len(faults) > 1 else ""
+        raise PlanError(f"{printable(path)}: {faults[0]}{more}; paths are relative to it, or lie in that folder")
+    return found
+
+
+def _inside(path: str, folder: str) -> bool:
+    return (os.path.abspath(path) + "/").startswith(os.path.abspath(folder).rstrip("/") + "/")
+
+
+def _above(folder: str) -> str:
+    head, found, _ = f"{folder}/".rpartition("/images/")
+    return head or "/" if found else os.path.dirname(folder)
+
+
+def _folder(key: str) -> str:
+    """Where copies go, below ``images``: a picture's own folder, without its ``images``."""
+    return "/".join(part for part in key.split("/")[:-1] if part != "images")
+
+
+def _label_of(picture: str) -> str:
+    """Ultralytics' rule: the last ``images`` of a path becomes ``labels``; without one, beside the picture."""
+    head, found, tail = f"/{picture}".rpartition("/images/")
+    return os.path.splitext(f"{head}/labels/{tail}"[1:] if found else picture)[0] + ".txt"
+
+
+def _label_file(picture: str, names: dict[str, frozenset[str]]) -> str:
+    beside = os.path.splitext(picture)[0] + ".txt"
+    for label in dict.fromkeys((_label_of(picture), beside)):
+        folder, name = os.path.split(label)
+        if folder not in names:
+            names[folder] = file_names(folder or ".")
+        if name in names[folder]:
+            return label
+    return ""
+
+
+def _each_once(name: str, found: list[_Found]) -> list[_Found]:
+    """In the order of their keys. Raises ``PlanError`` for a picture that is there twice."""
+    found = sorted(found, key=lambda one: (one.key, one.path))
+    twice = [(one, other) for one, other in pairwise(found) if one.key == other.key]
+    if twice:
+        one, other = twice[0]
+        more = f" (and {len(twice) - 1:,} more)" if len(twice) > 1 else ""
+        places = printable(one.path) if one.path == other.path else f"{printable(one.path)} and {printable(other.path)}"
+        raise PlanError(f"{printable(name)}: {printable(one.key)} stands twice: {places}{more}; name each picture once")
+    return found
+
+
+def _remarks(index: Index, pictures: list[_Found], links: list[str]) -> Iterator[str]:
+    followed = f"{len(links):,} symbolic links among the pictures are not followed" if links else ""
+    if not pictures:
+        raise PlanError(f"{printable(index.name)}: no picture in it; {followed or 'pictures end in ' + ', '.join(sorted(EXTENSIONS))}")
+    bare = sum(not found.label for found in pictures)
+    if bare == len(pictures):
+        first = pictures[0].path
+        raise PlanError(
+            f"{printable(index.name)}: no picture has labels; those of {printable(first)} would be {printable(_label_of(first))}"
+        )
+    if bare:
+        yield f"{bare:,} of {len(pictures):,} pictures have no label file: taken for background"
+    if followed:
+        yield followed
+    if index.points and all(category.swap == tuple(range(index.points)) for category in index.categories or ()):
+        yield "no flip_idx, and no left and right in kpt_names: keypoints keep their numbers in mirrored copies"
+
+
+def _left_out(index: Index, chosen: list[str]) -> Iterator[str]:
+    for split, entries in index.splits.items():
+        if split not in chosen:
+            reason = "" if split == "train" else " (a copy of one of them must not be trained on)"
+            with contextlib.suppress(PlanError):
+                count = sum(
+                    len(files_below(e, EXTENSIONS, [])) if os.path.isdir(e) else len(_lines(e, index.root, os.path.dirname(e)))
+                    for e in entries
+                )
+                yield f"{split}: {count:,} pictures left out{reason}"
+
+
+def _splits(index: Index, folders: Mapping[str, list[str]], notes: list[str]) -> dict[str, tuple[str, ...]]:
+    """Where each split lies for the set that is written: its own folders for those read, the input's for the others."""
+    splits = {split: tuple(map(os.path.abspath, entries)) for split, entries in index.splits.items() if split not in folders}
+    own = {split: _common(found) for split, found in folders.items()}
+    if any(_inside(f"/{own[a]}", f"/{own[b]}") for a in own for b in own if a != b):
+        notes.append("the subsets share folders: data.yaml calls all of the pictures train")
+        own = {"train": ""}
+    return {**splits, **{split: ("/".join(filter(None, ("images", folder))),) for split, folder in own.items()}}
+
+
+def _common(folders: Iterable[str]) -> str:
+    return os.path.commonpath([f"/{folder}" for folder in dict.fromkeys(folders)] or ["/"])[1:]

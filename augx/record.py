@@ -1,0 +1,89 @@
+"""What a run says of the whole set: run.json's fields, and the files that a layout closes a set with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+
+from augx import __version__
+from augx.annotations.base import Layout, Picture
+from augx.errors import WriteError, printable
+from augx.files import open_folder, write_whole
+from augx.inputs import PATHS
+from augx.made import of_plain
+from augx.manifest import Listed, Manifest
+from augx.plan import Plan
+from augx.spec import Spec
+
+Paths = str | os.PathLike[str]
+
+
+def close(plan: Plan, layout: Layout, manifest: Manifest, listed: Listed, root: str) -> None:
+    """Write the files about the whole set, from the lines of all that stands, sources in the plan's order."""
+    numbers = {row.source.key: i for i, row in enumerate(plan.rows)}
+
+    def rank(fields: dict[str, Any]) -> tuple[int, int] | None:
+        if fields["file"] in listed.gone:
+            return None
+        return numbers.setdefault(fields["source"], len(numbers)), -1 if fields.get("original") else fields["copy"]
+
+    in_order = manifest.in_order(rank)
+
+    def pictures() -> Iterator[Picture]:
+        for fields in in_order():
+            yield Picture(fields["file"], (fields["width"], fields["height"]), tuple(map(of_plain, fields.get("objects", ()))))
+
+    for place, pieces in layout.closing(pictures):
+        folder, _, name = place.rpartition("/")
+        try:
+            with open_folder(root, folder) as descriptor:
+                write_whole(descriptor, name, pieces)
+        except OSError as error:
+            raise WriteError(
+                f"{printable(os.path.join(root, place))}: can't write: {error.strerror}; put that right, then the same command goes on"
+            ) from None
+
+
+def boot() -> str:
+    """A name for the time since this machine started: what was written before may not have reached the disk."""
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+    return ""
+
+
+def found_in(plan: Plan, input: Paths | None, root: str) -> list[str]:
+    """The folders that the sources' keys begin in, as seen from the output, so that both can be moved together."""
+    folders = set(plan.found_in) or ({os.fspath(input)} if input is not None else {os.path.dirname(row.source.path) for row in plan.rows})
+    return sorted(os.path.relpath(folder or ".", root) for folder in folders)
+
+
+def reading(plan: Plan, root: str) -> dict[str, Any]:
+    """How the sources were found, with its paths as seen from the output."""
+    return {name: os.path.relpath(value, root) if name in PATHS else value for name, value in plan.reading.items()}
+
+
+def run_fields(plan: Plan, spec: Spec, state: str, failures: Any, found_in: list[str], reading: dict[str, Any]) -> dict[str, Any]:
+    """The fields of run.json; ``found_in`` and ``reading`` are what the functions of these names gave."""
+    fields = {
+        "augx": __version__,
+        "state": state,
+        "spec": spec.canonical(),
+        "spec_hash": spec.hash,
+        "seed": spec.seed,
+        "sources": len(plan.rows),
+        "found_in": found_in,
+        **({"reading": reading} if reading else {}),
+        **({"layout": plan.layout.state()} if plan.layout is not None else {}),
+        "copies": plan.copies,
+        "originals": plan.originals,
+        "classes": {label: {"sources": s, "copies": c, "files": f} for label, (s, c, f) in plan.classes().items()},
+        "failures": [{"source": f.source, "reason": f.reason, "missing": f.missing} for f in failures],
+        "versions": {"augx": __version__, "opencv": cv2.__version__, "numpy": np.__version__},
+        "cpu": cv2.getCPUFeaturesLine(),
+    }
+    return fields if state == "complete" else {**fields, "boot": boot()}
