@@ -33,11 +33,17 @@ WORDS = {
     "border": "What lies outside: warp: {border: nearest}, or constant (with border_value), reflect, reflect101, wrap, crop_safe",
     "interpolation": "How pixels are read between pixels: warp: {interpolation: linear}, or nearest, cubic, lanczos",
     "relabel": "Classes that a transform turns into others: warp: {flip_h: {p: 0.5, relabel: {left: right, right: left}}}",
+    "targets": "Masks, boxes and keypoints: targets: {min_visibility: 0.1, mask_border: 255, swap: [[left_eye, right_eye]]}",
     "classes": "What is different for single classes: classes: {digits: {warp: {flip_h: 0}, policy: none}}",
 }
 """What a spec may say besides transforms, for those who look it up."""
 
 
+_TARGETS = {
+    "moves": "move with the picture",
+    "keeps": "stay as they are",
+    "hides": "masks stay as they are; an object that is hidden beyond targets.min_visibility is dropped, a hidden point says so",
+}
 _SHORT = 120  # characters; naming shorter parts of the schema would save nothing
 
 
@@ -66,6 +72,7 @@ class Entry:
     details: str
     settings: tuple[Setting, ...]
     example: str
+    targets: str
 
     def as_text(self) -> str:
         """All of it for a terminal."""
@@ -80,7 +87,7 @@ class Entry:
         for setting in every:
             must = "; must be given" if setting.default is None and setting in self.settings else ""
             lines.append(f"  {setting.name:<{width}}  {_described(setting)}{must}")
-        return "\n".join([*lines, "", "example", f"  {self.example}"])
+        return "\n".join([*lines, "", "masks, boxes and points", f"  {self.targets}", "", "example", f"  {self.example}"])
 
 
 def catalogue() -> Iterator[Entry]:
@@ -110,7 +117,9 @@ def as_markdown() -> str:
             lines.append(f"### {entry.family[0].upper()}{entry.family[1:]}")
         family = entry.family
         lines.append(f"**`{entry.name}`** {_plain(entry.summary)} {_plain(entry.details)}".strip())
-        lines.append("\n".join([*(f"- `{s.name}`: {_described(s)}" for s in entry.settings), f"- Example: `{entry.example}`"]))
+        settings = [f"- `{s.name}`: {_described(s)}" for s in entry.settings]
+        hides = [f"- Masks, boxes and points: {entry.targets}"] if entry.targets == _TARGETS["hides"] else []
+        lines.append("\n".join([*settings, *hides, f"- Example: `{entry.example}`"]))
     return "\n\n".join(lines) + "\n"
 
 
@@ -123,7 +132,10 @@ into others. The first setting is the one that a short form gives: `blur: 2` is 
 stand, so can `[low, high]`, `{choice: [...]}`, `{normal: [mean, sd], clip: [low, high]}` (what lies outside is moved to the
 ends), `{truncated_normal: [mean, sd], within: [low, high]}` (only what lies inside is drawn), `{log_uniform: [low, high]}` and
 `{fixed: value}`; policies' settings are plain numbers. What a number means that stands alone is said with each setting: a
-spread about the value that changes nothing, a range from there to the number, or, where nothing is said, just the number."""
+spread about the value that changes nothing, a range from there to the number, or, where nothing is said, just the number.
+
+Of annotated pictures, what stands under warp moves masks, boxes, polygons and keypoints with the picture; tone and the steps of
+then leave them as they are, but for those that say otherwise."""
 
 
 def json_schema() -> dict[str, Any]:
@@ -173,7 +185,8 @@ def _entry(name: str, section: str, model: type[Node]) -> Entry:
     own = [field for field in model.model_fields if field not in ("p", "relabel")]
     own = [*quantities, *(field for field in own if field not in quantities)]
     settings = tuple(_setting(model, field, quantities.get(field)) for field in own)
-    return Entry(name, section, _family(model), summary, details.strip(), settings, _example(name, section, quantities))
+    targets = _TARGETS[model.targets] if issubclass(model, Transform) else "as its transforms say"
+    return Entry(name, section, _family(model), summary, details.strip(), settings, _example(name, section, quantities), targets)
 
 
 def _setting(model: type[Node], name: str, quantity: Quantity | None) -> Setting:

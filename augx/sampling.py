@@ -221,7 +221,9 @@ def _at(field: Array, to_net: Array, points: Array) -> Array:
     height, width = field.shape[:2]
     points = _carried(points, to_net)
     x, y = np.clip(points[:, 0], 0, width - 1), np.clip(points[:, 1], 0, height - 1)
-    left, top = np.minimum(x.astype(int), max(width - 2, 0)), np.minimum(y.astype(int), max(height - 2, 0))
+    # A point that an earlier field has folded over has no place, and stays without.
+    whole_x, whole_y = np.nan_to_num(x).astype(int), np.nan_to_num(y).astype(int)
+    left, top = np.minimum(whole_x, max(width - 2, 0)), np.minimum(whole_y, max(height - 2, 0))
     right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
     fx, fy = (x - left)[:, None], (y - top)[:, None]
     upper = field[top, left] * (1 - fx) + field[top, right] * fx

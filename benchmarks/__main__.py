@@ -1,9 +1,11 @@
-"""``python -m benchmarks``: whole processes. ``... transforms``: each transform by itself. ``... keras``: augx.keras."""
+"""``python -m benchmarks``: whole processes. ``... transforms``: each transform by itself. ``... keras``: augx.keras. ``... targets``."""
 
 import sys
 
 if sys.argv[1:2] == ["transforms"]:
     from benchmarks.transforms import main  # has OpenCV, which the other one must do without
+elif sys.argv[1:2] == ["targets"]:
+    from benchmarks.targets import main
 elif sys.argv[1:2] == ["keras"]:
     from benchmarks.keras import main
 else:
