@@ -28,7 +28,7 @@ from augx.output import (
     touched_folders,
 )
 from augx.plan import Plan, Unit, plan_copies
-from augx.record import boot, close, found_in, reading, run_fields
+from augx.record import boot, close, discard_index, found_in, reading, run_fields
 from augx.sources import Source, SourceSet, stored_size
 from augx.spec import Spec, load_spec
 from augx.unit import Failure, Job, UnitResult, Worker, make_run_unit, one_thread_cv2
@@ -128,7 +128,7 @@ def run_plan(
         check_no_foreign(plan, root)
         check_no_foreign_index(plan, root)
     elif not options.overwrite:
-        check_same_set(recorded, spec, root)
+        check_same_set(recorded, plan, spec, root)
     with Manifest(root) as manifest:
         if recorded is None and os.fstat(manifest.descriptor).st_size:
             raise OutputError(f"{printable(root)}: a manifest.jsonl without its run.json; not a set of augx, choose another --output")
@@ -137,6 +137,7 @@ def run_plan(
         sweep(root, "")
         if options.overwrite:
             manifest.discard()
+            discard_index(recorded, root)
         crashed = recorded is not None and recorded["state"] == "running" and recorded.get("boot") != boot()
         listed = manifest.listed(verify=crashed)
         check_surplus(plan, listed, root)

@@ -15,6 +15,8 @@ from augx.rows import COPY_NAME, joined
 from augx.sources import source_bytes
 from augx.spec import Spec
 
+_LAYOUTS = {"folders": "pictures with masks", "coco": "COCO", "yolo": "YOLO", "voc": "Pascal VOC"}
+
 
 def look(plan: Plan, spec: Spec, root: str, input: str | os.PathLike[str] | None = None) -> int:
     """Every check of a run without ``--overwrite``, touching nothing; how many files of the plan are there already."""
@@ -24,7 +26,7 @@ def look(plan: Plan, spec: Spec, root: str, input: str | os.PathLike[str] | None
         check_no_foreign(plan, root)
         check_no_foreign_index(plan, root)
         return 0
-    check_same_set(recorded, spec, root)
+    check_same_set(recorded, plan, spec, root)
     if not os.path.exists(os.path.join(root, MANIFEST)):
         return 0
     with Manifest(root, look_only=True) as manifest:
@@ -99,8 +101,17 @@ def touched_folders(plan: Plan) -> set[str]:
     return folders | closing | {joined(top, folder).rstrip("/") for top in names | tops for folder in inner}
 
 
-def check_same_set(recorded: dict[str, Any], spec: Spec, root: str) -> None:
-    """A set is made with one spec and one seed."""
+def check_same_set(recorded: dict[str, Any], plan: Plan, spec: Spec, root: str) -> None:
+    """A set is made with one spec and one seed, and laid out in one way."""
+    layout = recorded.get("layout")
+    there = layout.get("kind") if isinstance(layout, dict) else None
+    asked = plan.layout.kind if plan.layout is not None else None
+    if there != asked:
+        found, wanted = (_LAYOUTS.get(str(kind), "class folders") for kind in (there, asked))
+        raise OutputError(
+            f"{printable(root)}: holds a set laid out as {found}, this would be {wanted}; "
+            "choose another --output, or --overwrite to replace that set"
+        )
     if (recorded["spec_hash"], recorded["seed"]) == (spec.hash, spec.seed):
         return
     differences = ", ".join(_differences(recorded.get("spec"), spec.canonical(), "")) or "spec"

@@ -14,7 +14,7 @@ from augx import __version__
 from augx.annotations.base import Layout, Picture
 from augx.errors import WriteError, printable
 from augx.files import open_folder, write_whole
-from augx.inputs import PATHS
+from augx.inputs import PATHS, layout_of
 from augx.made import of_plain
 from augx.manifest import Listed, Manifest
 from augx.plan import Plan
@@ -47,6 +47,15 @@ def close(plan: Plan, layout: Layout, manifest: Manifest, listed: Listed, root: 
             raise WriteError(
                 f"{printable(os.path.join(root, place))}: can't write: {error.strerror}; put that right, then the same command goes on"
             ) from None
+
+
+def discard_index(recorded: dict[str, Any] | None, root: str) -> None:
+    """Remove the files about the whole set that a run.json tells of: another set takes its place."""
+    with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
+        for place, _ in layout_of((recorded or {})["layout"]).closing(lambda: iter(())):
+            folder, _, name = place.rpartition("/")
+            with contextlib.suppress(OSError), open_folder(root, folder, create=False) as descriptor:
+                os.unlink(name, dir_fd=descriptor)
 
 
 def boot() -> str:

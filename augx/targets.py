@@ -17,7 +17,6 @@ import numpy as np
 from augx.annotations import rle
 from augx.annotations.outlines import (
     area,
-    box_area,
     clipped,
     clipped_box,
     cut,
@@ -222,8 +221,10 @@ def _arrived(
         polygons = tuple(np.clip(np.round(part, _DECIMALS), 0, size) for part in there if len(part))
         box = enclosing(np.concatenate(polygons)) if polygons else None
     elif instance.box is not None:
-        box = clipped_box(around, size)
-        shown = box_area(box) / box_area(around) if box is not None else 0.0
+        (outline,) = (one[np.isfinite(one).all(axis=1)] for one in parts.outlines)
+        there, whole = [clipped(outline, size)], area(outline)
+        box = clipped_box(enclosing(there[0]), size) if len(there[0]) else None  # that of the whole, clipped, would be larger
+        shown = area(there[0]) / whole if whole > 0 and box is not None else 0.0
     else:
         left_points = keypoints is None or bool(keypoints[:, 2].any())
         return (replace(instance, keypoints=keypoints), 1.0) if left_points else (None, 0.0)

@@ -297,3 +297,17 @@ def test_the_input_may_move(tmp_path: Path) -> None:
     with pytest.raises(PlanError):
         remake_files(tmp_path / "out", [file], output=tmp_path / "again")
     assert remake_files(tmp_path / "out", [file], input=tmp_path / "moved", output=tmp_path / "again").made == (file,)
+
+
+def test_another_layout_is_another_set(tmp_path: Path) -> None:
+    expand_dataset(tmp_path / "out", input=COCO, spec=SPEC, copies=1)
+    with pytest.raises(OutputError, match=r"laid out as COCO, this would be YOLO"):
+        expand_dataset(tmp_path / "out", input=yolo_set(tmp_path / "yolo"), spec=SPEC, copies=1)
+    expand_dataset(tmp_path / "out", input=tmp_path / "yolo", spec=SPEC, copies=1, options=Options(overwrite=True))
+    assert sorted(pictures(tmp_path / "out")) == [
+        "data.yaml",
+        "images/train/a_00000.jpg",
+        "images/train/b.png_00000.png",
+        "labels/train/a_00000.txt",
+        "labels/train/b.png_00000.txt",
+    ]

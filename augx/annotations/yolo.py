@@ -265,7 +265,9 @@ def _remarks(index: Index, pictures: list[_Found], links: list[str]) -> Iterator
 
 def _left_out(index: Index, chosen: list[str]) -> Iterator[str]:
     for split, entries in index.splits.items():
-        if split not in chosen:
+        if split not in chosen and set(entries) & {entry for one in chosen for entry in index.splits.get(one, ())}:
+            yield f"{split} shares pictures with {' and '.join(chosen)}, so it can't tell how well a model does on new ones"
+        elif split not in chosen:
             reason = "" if split == "train" else " (a copy of one of them must not be trained on)"
             with contextlib.suppress(PlanError):
                 count = sum(

@@ -168,6 +168,7 @@ def _print_report(report: Report, plan: Plan, options: dict[str, Any], signal_nu
     speed = f" ({report.seconds:.1f} s, {report.made / report.seconds:.0f} a second)" if report.made else ""
     if plan.layout is not None and plan.layout.kind != "folders":
         hidden = f" ({report.dropped} were hardly visible on copies, and dropped)" if report.dropped else ""
-        click.echo(f"augx: {report.objects} objects moved with them{hidden}", err=True)
+        if report.made:
+            click.echo(f"augx: {report.objects} object{'s' if report.objects != 1 else ''} moved with them{hidden}", err=True)
     again = "; the same command goes on" if signal_number is not None else ""
     click.echo(f"augx: {made}{kept}{missing}{speed}{again}", err=True)
