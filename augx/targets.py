@@ -21,7 +21,6 @@ from augx.annotations.outlines import (
     clipped_box,
     cut,
     enclosing,
-    enclosing_each,
     in_pieces,
     is_rectangle,
     labelled_inside,
@@ -113,14 +112,12 @@ def _moved(
     places = _places(sampling, np.concatenate(every), recipe.source)
     ends = np.cumsum([len(points) for points in every]).tolist()
     there = iter([places[start:end] for start, end in zip([0, *ends], ends, strict=False)])
-    around = iter(enclosing_each(places, [0, *ends]))
     mirrored = bool(swaps) and bool(np.linalg.det(sampling.matrix) < 0)  # in front of the horizon, as the whole picture is
     found = []
     for instance, part in zip(instances, parts, strict=True):
         arrived = _Parts([next(there) for _ in part.outlines], next(there), part.region, next(there))
-        boxes = [next(around) for _ in part.all()]
         swap = swaps.get(instance.category, ()) if mirrored else ()
-        found.append(_arrived(recipe, sampling, instance, arrived, boxes[0], swap))
+        found.append(_arrived(recipe, sampling, instance, arrived, swap))
     return found
 
 
@@ -193,10 +190,8 @@ def _places(sampling: Sampling, points: Array, size: tuple[int, int]) -> Array:
     return places
 
 
-def _arrived(
-    recipe: Recipe, sampling: Sampling, instance: Instance, parts: _Parts, around: Box, swap: Sequence[int]
-) -> tuple[Instance | None, float]:
-    """The instance on the canvas, None where nothing of it is there, and the share of it that is; ``around`` is its box unclipped."""
+def _arrived(recipe: Recipe, sampling: Sampling, instance: Instance, parts: _Parts, swap: Sequence[int]) -> tuple[Instance | None, float]:
+    """The instance on the canvas, None where nothing of it is there, and the share of it that is."""
     size = recipe.size
     keypoints = _keypoints(instance, parts.keypoints, size, swap)
     box: Box | None = None

@@ -38,16 +38,6 @@ def enclosing(points: Array) -> Box:
     return left, top, right, bottom
 
 
-def enclosing_each(points: Array, bounds: list[int]) -> list[Box]:
-    """The box around each run of points between two bounds, all of them at once; NaN around none."""
-    starts = np.array(bounds[:-1])
-    ends = np.concatenate([points, [[np.nan, np.nan]]])  # a run may start at the end
-    boxes = np.concatenate([np.fmin.reduceat(ends, starts), np.fmax.reduceat(ends, starts)], axis=1)
-    boxes[starts == bounds[1:]] = np.nan  # reduceat gives an empty run the next one's first point
-    found: list[Box] = boxes.tolist()
-    return found
-
-
 def area(polygon: Array) -> float:
     """The area inside an outline (n, 2), whichever way round it goes (the shoelace formula)."""
     if len(polygon) < 3:
