@@ -45,6 +45,10 @@ class Recipe:
     steps: tuple[tuple[Pixel, dict[str, Any]], ...]
     mix: tuple[tuple[float, Recipe], ...] = ()
 
+    def shared(self) -> Recipe:
+        """The same recipe for a picture and its targets, whose displacement fields are made once for all of them."""
+        return replace(self, sampling=self.sampling.shared()) if self.sampling is not None and self.sampling.fields else self
+
 
 def recipes(spec: Spec, draws: Draws, sample: Sample) -> Iterator[Recipe]:
     """One recipe a copy, for a source of this size and depth. Raises ``SourceError`` where a transform can't serve its channels."""

@@ -184,7 +184,7 @@ def _again(
         data = source_bytes(source) if source.pixels is None else encode(sample.image.image, kind, spec.output.quality)
     else:
         draws = Draws.replayed([fields["params"]])
-        (recipe,) = recipes(spec, draws, sample)
+        (recipe,) = (one.shared() for one in recipes(spec, draws, sample))
         (renamed,) = renamings(spec, sample, draws)
         data = encode(apply(recipe, sample), kind, spec.output.quality)
     if "layout" not in recorded:

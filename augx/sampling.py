@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from functools import cache
 from typing import Any
 
 import cv2
@@ -34,6 +36,8 @@ class Field:
         return self.make(net), resize(np.array([self.size], float), np.array([net], float))[0]
 
 
+_STARTS = 64
+"""Cells along a field's longer side, about, from which the inverse of a fold is looked for."""
 _FAR = 1e6  # further than any pixel, and near enough for cv2 to count in 32nds of a pixel
 
 
@@ -46,6 +50,11 @@ class Sampling:
 
     matrices: tuple[Array, ...]
     fields: tuple[Field, ...] = ()
+    _kept: dict[tuple[int, int], tuple[Array, Array]] | None = dataclass_field(default=None, compare=False, repr=False)
+
+    def shared(self) -> Sampling:
+        """The same way for a picture and all its targets, which keeps its fields and maps as soon as one of them has wanted them."""
+        return Sampling(self.matrices, tuple(map(_made, self.fields)), {}) if self.fields else self
 
     @property
     def matrix(self) -> Array:
@@ -76,6 +85,13 @@ class Sampling:
 
     def maps(self, size: tuple[int, int]) -> tuple[Array, Array]:
         """The source's x and y, float32 (h, w), for each pixel of a canvas of ``size`` (width, height)."""
+        if self._kept is None:
+            return self._maps(size)
+        if size not in self._kept:
+            self._kept[size] = self._maps(size)
+        return self._kept[size]
+
+    def _maps(self, size: tuple[int, int]) -> tuple[Array, Array]:
         xs = np.broadcast_to(np.arange(size[0], dtype=np.float32), size[::-1])
         ys = np.broadcast_to(np.arange(size[1], dtype=np.float32)[:, None], size[::-1])
         first = self.matrices[-1]
@@ -151,9 +167,8 @@ class Sampling:
 
 
 def _made(field: Field) -> Field:
-    """The same field, made once for all who want it."""
-    net, _ = field.net()
-    return Field(lambda shape: net, field.size)
+    """The same field, made once for all who want it, when the first of them does."""
+    return Field(cache(field.make), field.size)
 
 
 def _corners(size: tuple[int, int]) -> Array:
@@ -197,36 +212,79 @@ def _carried(points: Array, matrix: Array) -> Array:
 
 
 def _undone(field: Array, to_net: Array, points: Array) -> Array:
-    """The places q for which q + displacement(q) are ``points``, NaN where none is found.
-
-    By fixed-point iteration (Chen et al., "A simple fixed-point approach to invert a deformation field", Medical Physics 35,
-    2008), with shorter steps for points that it throws about.
-    """
-    found, step = points.copy(), np.ones((len(points), 1))
-    left = points - found - _at(field, to_net, found)
-    for _ in range(300):
-        if np.abs(left).max(initial=0) < 1e-6:
-            break
-        tried = found + step * left
-        rest = points - tried - _at(field, to_net, tried)
-        better = (np.square(rest).sum(axis=1) < np.square(left).sum(axis=1))[:, None]
-        found, left = np.where(better, tried, found), np.where(better, rest, left)
-        step = np.where(better, np.minimum(step * 1.2, 1), step / 2)
-    found[np.abs(left).max(axis=1, initial=0) > 0.01] = np.nan
+    """The places q for which q + displacement(q) are ``points``, NaN where none is found."""
+    found = _solved(field, to_net, points, points)
+    missed = np.isnan(found[:, 0]) & np.isfinite(points[:, 0])
+    if missed.any():  # a fold lies on the way to it: another way is from whatever of a net is displaced to somewhere near
+        step = max(1, max(field.shape[:2]) // _STARTS)
+        net = np.stack(np.meshgrid(*(np.arange(side)[step // 2 :: step] for side in field.shape[1::-1])), axis=-1).reshape(-1, 2)
+        starts = _carried(net, inverse(to_net[None])[0])
+        displaced = starts + field[net[:, 1], net[:, 0]]
+        near = [int(np.square(displaced - point).sum(axis=1).argmin()) for point in points[missed]]
+        found[missed] = _solved(field, to_net, points[missed], starts[near])
     return found
+
+
+def _solved(field: Array, to_net: Array, points: Array, starts: Array) -> Array:
+    """``_undone`` from a start (n, 2) for each point.
+
+    By Newton's method on the field's cells, in each of which it is bilinear; a step that comes no nearer is halved. Where a cell
+    is folded or nearly so, and a tangent says nothing, a step goes as far as the point is off (Chen et al., "A simple fixed-point
+    approach to invert a deformation field", Medical Physics 35, 2008).
+    """
+    found, share = starts.astype(float), np.ones((len(points), 1))
+    step, off = _towards(field, to_net, found, points)
+    for _ in range(100):
+        if not ((off > 1e-12) & (share[:, 0] > 1 / 1024)).any():
+            break
+        tried = found + share * step
+        next_step, still_off = _towards(field, to_net, tried, points)
+        nearer = (still_off < off)[:, None]
+        found, step = np.where(nearer, tried, found), np.where(nearer, next_step, step)
+        share = np.where(nearer, np.minimum(share * 2, 1), share / 2)
+        off = np.fmin(still_off, off)
+    found[~(off <= 1e-4)] = np.nan  # a hundredth of a pixel
+    return found
+
+
+def _towards(field: Array, to_net: Array, places: Array, points: Array) -> tuple[Array, Array]:
+    """Steps (n, 2) from ``places`` towards those that are displaced to ``points``, and how far off they are, squared (n)."""
+    corners, fx, fy, inner = _cells(field, to_net, places)
+    upper, lower = _between(corners[:2], fx), _between(corners[2:], fx)
+    left = points - places - _between((upper, lower), fy)
+    # The field's slopes along x and along y; beyond its edge it is level.
+    along = _between((corners[1] - corners[0], corners[3] - corners[2]), fy) * (inner[:, :1] * to_net[0, 0])
+    down = (lower - upper) * (inner[:, 1:] * to_net[1, 1])
+    xx, yx, xy, yy = 1 + along[:, 0], along[:, 1], down[:, 0], 1 + down[:, 1]
+    size = xx * yy - xy * yx
+    tangent = np.stack([yy * left[:, 0] - xy * left[:, 1], xx * left[:, 1] - yx * left[:, 0]], axis=1)
+    steep = (size > 0.05)[:, None]
+    return np.where(steep, tangent / np.where(steep, size[:, None], 1), left), np.square(left).sum(axis=1)
 
 
 def _at(field: Array, to_net: Array, points: Array) -> Array:
     """A field's displacement (n, 2) at points (n, 2), between its cells' middles by linear interpolation, beyond its edge as on it."""
+    corners, fx, fy, _ = _cells(field, to_net, points)
+    return _between((_between(corners[:2], fx), _between(corners[2:], fx)), fy)
+
+
+def _cells(field: Array, to_net: Array, points: Array) -> tuple[tuple[Array, Array, Array, Array], Array, Array, Array]:
+    """The displacements (n, 2) about points: upper left and right, lower left and right; how far across and down each point is
+    between them (n, 1); and whether it is inside the field along x and y (n, 2).
+    """
     height, width = field.shape[:2]
-    points = _carried(points, to_net)
-    x, y = np.clip(points[:, 0], 0, width - 1), np.clip(points[:, 1], 0, height - 1)
+    there = _carried(points, to_net)
+    inner = np.clip(there, 0, (width - 1, height - 1))
     # A point that an earlier field has folded over has no place, and stays without.
-    whole_x, whole_y = np.nan_to_num(x).astype(int), np.nan_to_num(y).astype(int)
-    left, top = np.minimum(whole_x, max(width - 2, 0)), np.minimum(whole_y, max(height - 2, 0))
-    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    fx, fy = (x - left)[:, None], (y - top)[:, None]
-    upper = field[top, left] * (1 - fx) + field[top, right] * fx
-    lower = field[bottom, left] * (1 - fx) + field[bottom, right] * fx
-    between: Array = upper * (1 - fy) + lower * fy
+    first = np.minimum(np.nan_to_num(inner).astype(np.intp), (max(width - 2, 0), max(height - 2, 0)))
+    share = inner - first
+    cells, at = field.reshape(-1, 2), first[:, 1] * width + first[:, 0]
+    right, below = int(width > 1), width * int(height > 1)
+    corners = (cells.take(at, 0), cells.take(at + right, 0), cells.take(at + below, 0), cells.take(at + below + right, 0))
+    return corners, share[:, :1], share[:, 1:], there == inner
+
+
+def _between(ends: tuple[Array, ...], share: Array) -> Array:
+    first, second = ends
+    between: Array = first * (1 - share) + second * share
     return between

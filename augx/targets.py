@@ -27,6 +27,7 @@ from augx.annotations.outlines import (
     rectangle_around,
 )
 from augx.errors import SourceError
+from augx.hiding import behind, covered_by
 from augx.matrices import IDENTITY, inverse
 from augx.recipe import Recipe
 from augx.sample import Box, Instance, Mask
@@ -80,9 +81,9 @@ def move_instances(
     pairs: list[tuple[Instance | None, float]] = [(instance, 1.0) for instance in instances]
     if recipe.sampling is not None:
         pairs = _moved(recipe, recipe.sampling, instances, swaps)
-    covered = _covered(recipe)
+    covered = covered_by(recipe)
     if covered is not None:
-        pairs = [_behind(instance, shown, covered) if instance is not None else (None, 0.0) for instance, shown in pairs]
+        pairs = [behind(instance, shown, covered) if instance is not None else (None, 0.0) for instance, shown in pairs]
     kept = tuple(instance for instance, shown in pairs if instance is not None and 0 < shown >= min_visibility - 1e-9)
     return kept, len(instances) - len(kept)
 
@@ -111,14 +112,29 @@ def _moved(
     every = [points for part in parts for points in part.all()]
     places = _places(sampling, np.concatenate(every), recipe.source)
     ends = np.cumsum([len(points) for points in every]).tolist()
+    bounds = _bounds(places, parts)
     there = iter([places[start:end] for start, end in zip([0, *ends], ends, strict=False)])
     mirrored = bool(swaps) and bool(np.linalg.det(sampling.matrix) < 0)  # in front of the horizon, as the whole picture is
     found = []
-    for instance, part in zip(instances, parts, strict=True):
+    for instance, part, bound in zip(instances, parts, bounds, strict=True):
         arrived = _Parts([next(there) for _ in part.outlines], next(there), part.region, next(there))
         swap = swaps.get(instance.category, ()) if mirrored else ()
-        found.append(_arrived(recipe, sampling, instance, arrived, swap))
+        found.append(_arrived(recipe, sampling, instance, arrived, bound, swap))
     return found
+
+
+def _bounds(places: Array, parts: Sequence[_Parts]) -> list[list[float]]:
+    """Left, top, right and bottom of each instance's outlines, NaN where a point has no place; of no meaning without outlines."""
+    turns, at = [], 0
+    for part in parts:
+        turns.append(at)
+        at += sum(map(len, part.outlines))
+        turns.append(at)
+        at += len(part.keypoints) + len(part.pixels)
+    padded = np.concatenate([places, [[np.nan, np.nan]]])  # the last one may end where all do
+    low, high = (least.reduceat(padded, turns)[::2] for least in (np.minimum, np.maximum))
+    bounds: list[list[float]] = np.concatenate([low, high], axis=1).tolist()
+    return bounds
 
 
 def _parts(instance: Instance, sampling: Sampling, horizon: Array | None, size: tuple[int, int]) -> _Parts:
@@ -162,9 +178,9 @@ def _horizon(matrix: Array, size: tuple[int, int]) -> Array | None:
 
     A row (3) for x, y and 1; None where there is no horizon.
     """
-    row: Array = inverse(matrix[None])[0][2]
-    if not row[:2].any():
+    if not matrix[2, :2].any():
         return None
+    row: Array = inverse(matrix[None])[0][2]
     row[2] -= row[:2].sum() / 2  # from the pixels' middles to their corners
     across, down, level = row.tolist()
     scaled: Array = row / max(abs(across * x + down * y + level) for x in (0, size[0]) for y in (0, size[1]))
@@ -190,9 +206,16 @@ def _places(sampling: Sampling, points: Array, size: tuple[int, int]) -> Array:
     return places
 
 
-def _arrived(recipe: Recipe, sampling: Sampling, instance: Instance, parts: _Parts, swap: Sequence[int]) -> tuple[Instance | None, float]:
-    """The instance on the canvas, None where nothing of it is there, and the share of it that is."""
+def _arrived(
+    recipe: Recipe, sampling: Sampling, instance: Instance, parts: _Parts, bounds: Sequence[float], swap: Sequence[int]
+) -> tuple[Instance | None, float]:
+    """The instance on the canvas, None where nothing of it is there, and the share of it that is.
+
+    ``bounds`` are those of its outlines: most lie on the canvas whole, and the others cost more.
+    """
     size = recipe.size
+    left, top, right, bottom = bounds
+    whole = left >= 0 and top >= 0 and right <= size[0] and bottom <= size[1]
     keypoints = _keypoints(instance, parts.keypoints, size, swap)
     box: Box | None = None
     polygons: tuple[Array, ...] = ()
@@ -200,26 +223,23 @@ def _arrived(recipe: Recipe, sampling: Sampling, instance: Instance, parts: _Par
     if parts.region is not None:
         canvas = Canvas("constant", (0.0,), "nearest")
         seen = warp(Levels(parts.region), sampling, (0, 0), size, canvas)
-        left, top, width, height = cv2.boundingRect(seen)
-        box = (float(left), float(top), float(left + width), float(top + height))
+        x, y, width, height = cv2.boundingRect(seen)
+        box = (float(x), float(y), float(x + width), float(y + height))
         with np.errstate(invalid="ignore"):
             shown = float(((parts.pixels >= 0) & (parts.pixels <= np.array(size))).all(axis=1).mean()) if len(parts.pixels) else 0.0
         shown = max(shown, 1 / _POINTS) if width else 0.0
         region = rle.encode(seen)
     elif instance.polygons:
-        outlines = [outline[np.isfinite(outline).all(axis=1)] for outline in parts.outlines]
-        there = [clipped(outline, size) for outline in outlines]
-        whole, left_over = sum(map(area, outlines)), sum(map(area, there))
-        shown = left_over / whole if whole > 0 else float(any(len(part) for part in there))
+        outlines, there, shown = (parts.outlines, parts.outlines, 1.0) if whole else _visible(parts.outlines, size)
         if instance.oriented:
-            there = [_rectangle(instance.polygons[0], outlines[0], there[0], size)] if left_over > 0 else []
+            there = [_rectangle(instance.polygons[0], outlines[0], there[0], size)] if shown > 0 else []
         polygons = tuple(np.clip(np.round(part, _DECIMALS), 0, size) for part in there if len(part))
-        box = enclosing(np.concatenate(polygons)) if polygons else None
+        box = enclosing(polygons[0] if len(polygons) == 1 else np.concatenate(polygons)) if polygons else None
     elif instance.box is not None:
-        (outline,) = (one[np.isfinite(one).all(axis=1)] for one in parts.outlines)
-        there, whole = [clipped(outline, size)], area(outline)
-        box = clipped_box(enclosing(there[0]), size) if len(there[0]) else None  # that of the whole, clipped, would be larger
-        shown = area(there[0]) / whole if whole > 0 and box is not None else 0.0
+        box, shown = (left, top, right, bottom), 1.0
+        if not whole:
+            _, (outline,), shown = _visible(parts.outlines, size)
+            box = enclosing(outline) if len(outline) else None  # that of the whole, clipped, would be larger
     else:
         left_points = keypoints is None or bool(keypoints[:, 2].any())
         return (replace(instance, keypoints=keypoints), 1.0) if left_points else (None, 0.0)
@@ -227,6 +247,14 @@ def _arrived(recipe: Recipe, sampling: Sampling, instance: Instance, parts: _Par
     if box is None:
         return None, 0.0
     return Instance(instance.category, box, polygons, instance.oriented, keypoints, region, instance.extra), shown
+
+
+def _visible(outlines: Sequence[Array], size: tuple[int, int]) -> tuple[list[Array], list[Array], float]:
+    """Outlines without the points that have no place, what of them lies on the canvas, and its share of their area."""
+    placed = [outline[np.isfinite(outline).all(axis=1)] for outline in outlines]
+    there = [clipped(outline, size) for outline in placed]
+    whole, left_over = sum(map(area, placed)), sum(map(area, there))
+    return placed, there, left_over / whole if whole > 0 else float(any(len(part) for part in there))
 
 
 def _rectangle(before: Array, moved: Array, visible: Array, size: tuple[int, int]) -> Array:
@@ -257,39 +285,3 @@ def _keypoints(instance: Instance, places: Array, size: tuple[int, int], swap: S
 def _rounded(box: Box, size: tuple[int, int]) -> Box | None:
     left, top, right, bottom = box
     return clipped_box((round(left, _DECIMALS), round(top, _DECIMALS), round(right, _DECIMALS), round(bottom, _DECIMALS)), size)
-
-
-def _covered(recipe: Recipe) -> Array | None:
-    """Where any step has put something in front, (h, w) of uint8; None where none has."""
-    maps = [hidden for step, params in recipe.steps if (hidden := step.hides(params, recipe.size)) is not None]
-    return np.bitwise_or.reduce(maps) if maps else None
-
-
-def _behind(instance: Instance, shown: float, covered: Array) -> tuple[Instance, float]:
-    """An instance whose covered keypoints are hidden, and the share of it that is still to be seen."""
-    keypoints = instance.keypoints
-    if keypoints is not None:
-        x, y = (np.clip(keypoints[:, k].astype(int), 0, covered.shape[1 - k] - 1) for k in (0, 1))
-        hidden = (covered[y, x] > 0) & (keypoints[:, 2] == 2)
-        if hidden.any():
-            keypoints = keypoints.copy()
-            keypoints[hidden, 2] = 1
-            instance = replace(instance, keypoints=keypoints)
-    box = instance.box if instance.box is not None else enclosing(np.concatenate(instance.polygons)) if instance.polygons else None
-    if instance.region is not None:
-        inside = _decoded(instance.region) > 0
-        part = covered[inside]
-    elif box is not None:
-        # The pixels whose middles lie inside, and one at least.
-        left, top = (min(max(math.ceil(box[k] - 0.5), 0), covered.shape[1 - k] - 1) for k in (0, 1))
-        right, bottom = (max(math.ceil(box[k + 2] - 0.5), start + 1) for k, start in ((0, left), (1, top)))
-        part = covered[top:bottom, left:right]
-        if instance.polygons:
-            outlined: Array = np.zeros(part.shape, np.uint8)
-            # OpenCV's pixels have their middles at whole numbers, in eighths here.
-            rings = [np.rint((ring - 0.5 - (left, top)) * 8).astype(np.int32) for ring in instance.polygons]
-            cv2.fillPoly(outlined, rings, 1, shift=3)
-            part = part[outlined > 0]
-    else:
-        return instance, shown
-    return instance, shown * (1 - float(part.mean())) if part.size else shown

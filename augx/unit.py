@@ -27,7 +27,7 @@ from augx.recipe import Recipe, apply, recipes
 from augx.rows import Row, copy_name, joined
 from augx.sample import Sample
 from augx.sources import Source, load, source_bytes
-from augx.spec import Spec
+from augx.spec import Spec, TargetRules
 from augx.writers import FORMATS, encode
 
 # Copies are computed and written in batches, so that one thread computes while another has the folder.
@@ -142,16 +142,23 @@ class Worker:
         """The files of a batch; the reason why some are missing, if so; and whether the source gives no more."""
         spec, layout = self._job.spec.of_class(row.source.label), self._job.layout
         quality, reason, over = spec.output.quality, None, False
-        pictures: list[bytes | None] = []
+        series = {label: (row.folder(label), row.stem(label)) for label in dict.fromkeys(label for _, label, *_ in batch)}
+        done: list[tuple[bytes, Made | None] | None] = []
         try:
-            # Nothing but OpenCV in this loop: each call gives the GIL up for some 20 microseconds, and the less Python
+            # Little but OpenCV in this loop: each call gives the GIL up for some 20 microseconds, and the less Python
             # stands between them, the less two threads wait for each other.
-            for _, _, _, recipe, _ in batch:
+            for copy, label, _, recipe, renamed in batch:
                 try:
-                    pictures.append(encode(apply(recipe, sample), row.format, quality))
+                    if layout is None:
+                        done.append((encode(apply(recipe, sample), row.format, quality), None))
+                    else:
+                        both, (folder, stem) = recipe.shared(), series[label]
+                        data = encode(apply(both, sample), row.format, quality)
+                        place = joined(folder, copy_name(stem, copy, row.extension))
+                        done.append((data, _targets(layout, place, sample, both, spec.targets, renamed)))
                 except CopyError as error:
                     reason = str(error)
-                    pictures.append(None)
+                    done.append(None)
                 if self._stop.is_set():
                     break
         except SourceError as error:
@@ -160,10 +167,10 @@ class Worker:
             over = True
             reason = f"OpenCV can't make a copy: {getattr(error, 'err', None) or 'out of memory'}"
         files: list[_File] = []
-        series = {label: (row.folder(label), row.stem(label)) for label in dict.fromkeys(label for _, label, *_ in batch)}
-        for (copy, label, params, recipe, renamed), data in zip(batch, pictures, strict=False):
-            if data is None:
+        for (copy, label, params, *_), one in zip(batch, done, strict=False):
+            if one is None:
                 continue
+            data, made = one
             folder, stem = series[label]
             name = copy_name(stem, copy, row.extension)
             source = {"source": row.source.key, "label": label}
@@ -171,12 +178,6 @@ class Worker:
                 source["source_label"] = row.source.label  # whose changes to the spec it was made with
             content = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "source_sha256": sample.sha256}
             place = joined(folder, name)
-            made = None
-            if layout is not None:
-                try:
-                    made = targets_of(layout, place, sample, recipe, spec.targets, renamed)
-                except (SourceError, ValueError, cv2.error) as error:
-                    return files, f"its targets can't be moved: {error}", True
             more = {**_columns(row.source), **(made.fields if made else {})}
             line = copy_line(file=place, **source, copy=copy, params=params, **more, **content)
             files.append(_File(folder, name, place, data, line, made))
@@ -229,6 +230,14 @@ class Worker:
             return None
         others = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
         return f"another file has the name of its copy {printable(min(refused))}{others}; move it away and run again"
+
+
+def _targets(layout: Layout, place: str, sample: Sample, recipe: Recipe, rules: TargetRules, renamed: Mapping[str, str]) -> Made:
+    """``targets_of``; what goes wrong is the source's fault, and says so."""
+    try:
+        return targets_of(layout, place, sample, recipe, rules, renamed)
+    except (SourceError, ValueError, cv2.error) as error:
+        raise SourceError(f"its targets can't be moved: {error}") from None
 
 
 def _columns(source: Source) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from augx.matrices import inverse, onto
 from augx.recipe import Recipe, apply, move_points, recipes, warp_mask
 from augx.sample import Sample
 from augx.spec import Spec, load_spec
-from augx.transforms import TRANSFORMS
+from augx.transforms import TRANSFORMS, Field2D
 from augx.warp import Levels
 from tests.conftest import picture
 from tests.test_laws import wide
@@ -97,6 +97,25 @@ def test_a_moved_point_is_right_or_none(field: dict[str, object]) -> None:
     found = np.isfinite(moved).all(axis=1)
     assert np.abs(recipe.sampling.read(moved[found]) - points[found]).max() < 0.02
     assert found.mean() > (0.99 if "grid_distortion" in field else 0.3)
+
+
+@pytest.mark.parametrize("name", [name for name, cls in TRANSFORMS.items() if issubclass(cls, Field2D)])
+def test_a_way_that_is_shared_is_the_same_way(name: str) -> None:
+    sample = Sample("k", "", Levels(picture(48, 64)))
+    spec = load_spec({"warp": {name: wide(TRANSFORMS[name]), "rotate": 20}})
+    for recipe in recipes(spec, draw(spec, "k", range(6)), sample):
+        once = recipe.shared()
+        assert np.array_equal(apply(once, sample), apply(recipe, sample))
+        points = np.array([[10.0, 20.0], [40.0, 30.0]])
+        assert np.array_equal(move_points(once, points), move_points(recipe, points), equal_nan=True)
+
+
+def test_a_field_that_folds_over_itself_still_has_a_place_for_nearly_every_point() -> None:
+    spec = load_spec({"warp": {"elastic": {"displacement": {"fixed": 0.08}}}})
+    x, y = np.meshgrid(np.arange(40.0, 600, 40), np.arange(40.0, 440, 40))
+    points = np.stack([x.ravel(), y.ravel()], axis=1)
+    found = [np.isfinite(move_points(recipe, points)).all(axis=1).mean() for recipe, _ in made(spec, picture(480, 640), range(8))]
+    assert np.mean(found) > 0.97
 
 
 def test_masks_are_as_large_as_the_picture() -> None:

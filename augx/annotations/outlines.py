@@ -43,7 +43,8 @@ def area(polygon: Array) -> float:
     if len(polygon) < 3:
         return 0.0
     x, y = (polygon - polygon[0]).T  # far from the origin the products would cancel each other's digits
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
+    around = float(x[:-1].dot(y[1:]) - y[:-1].dot(x[1:]))
+    return abs(around + float(x[-1] * y[0] - y[-1] * x[0])) / 2
 
 
 def box_area(box: Box) -> float:
@@ -62,7 +63,7 @@ def cut(polygon: Array, depths: Array) -> Array:
         return polygon
     if not inside.any():
         return polygon[:0]
-    after, next_depths = np.roll(polygon, -1, axis=0), np.roll(depths, -1)
+    after, next_depths = np.concatenate([polygon[1:], polygon[:1]]), np.concatenate([depths[1:], depths[:1]])
     crosses = ((depths < 0) & (next_depths > 0)) | ((depths > 0) & (next_depths < 0))  # a corner on the line itself stands for its crossing
     share = np.where(crosses, depths / np.where(crosses, depths - next_depths, 1), 0)[:, None]
     both = np.stack([polygon, polygon + share * (after - polygon)], axis=1).reshape(-1, polygon.shape[1])
