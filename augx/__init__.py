@@ -33,7 +33,7 @@ _HOMES = {
     "lint": "review.lint",
     "load_spec": "spec",
     "named_images": "inputs.folders",
-    "plan_copies": "plan",
+    "plan_copies": "planning",
     "preview": "review.preview",
     "read_list": "inputs.lists",
     "remake_files": "remake",
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from augx.inputs.folders import named_images as named_images
     from augx.inputs.lists import read_list as read_list
     from augx.plan import Plan as Plan
-    from augx.plan import plan_copies as plan_copies
+    from augx.planning import plan_copies as plan_copies
     from augx.remake import remake_files as remake_files
     from augx.review.estimate import estimate_plan as estimate_plan
     from augx.review.explain import explain_copy as explain_copy

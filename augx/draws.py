@@ -51,15 +51,26 @@ class Draws:
         return Draws(len(copies), params, active)
 
 
-def draw(spec: Spec, key: str, copies: range) -> Draws:
-    """All random choices for a run of copies of the source named ``key``."""
+_APART = 2**126
+"""Copies from one attempt to the next in a stream, more than any source has: so no attempt meets another copy's block."""
+
+
+def draw(spec: Spec, key: str, copies: range, attempt: int = 0) -> Draws:
+    """All random choices for a run of copies of the source named ``key``.
+
+    Each ``attempt`` reads other blocks of the same streams, for copies that are drawn anew. What a label hangs on is the same in
+    all of them: a plan counts labels, and names files by them, before it is known which attempts are kept.
+    """
     found = Draws(len(copies), {}, {})
+    anew = range(copies.start + attempt * _APART, copies.stop + attempt * _APART)
+    fixed = attempt > 0 and spec.relabels
 
     def visit(nodes: Iterable[Placed], allowed: Sequence[Array]) -> None:
         for (place, node), mask in zip(nodes, allowed, strict=True):
             if not mask.any():
                 continue
-            u = uniforms(spec.seed, key, place, copies)
+            blocks = copies if fixed and any(leaf.relabel for _, leaf in leaves([(place, node)])) else anew
+            u = uniforms(spec.seed, key, place, blocks)
             on = mask & (u[:, 0] < node.p)
             if isinstance(node, Transform):
                 found.params[place], found.active[place] = node.draw(u[:, 1:]), on
@@ -68,7 +79,7 @@ def draw(spec: Spec, key: str, copies: range) -> Draws:
                 visit(node.placed(place), [on] * len(node.chains))
             else:
                 options = range(len(node.options)) if node.kind == "some_of" else ()
-                each = [uniforms(spec.seed, key, f"{place}/{i}", copies)[:, 0] for i in options]
+                each = [uniforms(spec.seed, key, f"{place}/{i}", blocks)[:, 0] for i in options]
                 visit(placed(node.options, place), [on & taken for taken in _taken(node, u[:, 1:], each)])
 
     nodes = spec.nodes

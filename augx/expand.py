@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from augx.copies import Job
 from augx.decode import MAX_PIXELS
 from augx.errors import OutputError, SourceError, WriteError, printable
 from augx.executors import Engine, Processes, Stop, available_cores, can_fork, in_threads, processes_serve
 from augx.files import sweep
 from augx.inputs import find_sources
 from augx.inputs.folders import named_images
-from augx.manifest import Listed, Manifest, read_run, write_run
+from augx.listed import Listed, find_listed
+from augx.manifest import Manifest, read_run, write_run
 from augx.output import (
     check_apart,
     check_no_foreign,
@@ -27,11 +29,12 @@ from augx.output import (
     count_listed,
     touched_folders,
 )
-from augx.plan import Plan, Unit, plan_copies
+from augx.plan import Plan, Unit
+from augx.planning import plan_copies
 from augx.record import boot, close, discard_index, found_in, reading, run_fields
 from augx.sources import Source, SourceSet, stored_size
 from augx.spec import Spec, load_spec
-from augx.unit import Failure, Job, UnitResult, Worker, make_run_unit, one_thread_cv2
+from augx.unit import Failure, UnitResult, Worker, make_run_unit, one_thread_cv2
 
 Paths = str | os.PathLike[str]
 OnCommit = Callable[[Sequence[str]], None]
@@ -139,7 +142,7 @@ def run_plan(
             manifest.discard()
             discard_index(recorded, root)
         crashed = recorded is not None and recorded["state"] == "running" and recorded.get("boot") != boot()
-        listed = manifest.listed(verify=crashed)
+        listed = find_listed(manifest, verify=crashed)
         check_surplus(plan, listed, root)
         check_sources(plan, listed)
         found = found_in(plan, input, root), reading(plan, root)

@@ -12,9 +12,8 @@ import hashlib
 import json
 import os
 import stat
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from augx.errors import OutputError, WriteError, printable
@@ -23,64 +22,6 @@ from augx.files import open_folder, write_all, write_whole
 MANIFEST = "manifest.jsonl"
 RUN = "run.json"
 _MAX_LINE = 50_000_000
-
-
-class Numbers:
-    """A set of whole numbers kept as sorted ranges: a million copies in order cost as much as one."""
-
-    def __init__(self) -> None:
-        self._starts: list[int] = []
-        self._stops: list[int] = []
-
-    def add(self, n: int) -> None:
-        i = bisect_right(self._starts, n)
-        joins_left = i > 0 and self._stops[i - 1] >= n
-        joins_right = i < len(self._starts) and self._starts[i] == n + 1
-        if joins_left and self._stops[i - 1] > n:
-            return
-        if joins_left and joins_right:
-            self._stops[i - 1] = self._stops.pop(i)
-            del self._starts[i]
-        elif joins_left:
-            self._stops[i - 1] = n + 1
-        elif joins_right:
-            self._starts[i] = n
-        else:
-            self._starts.insert(i, n)
-            self._stops.insert(i, n + 1)
-
-    def ranges(self) -> Iterator[range]:
-        return map(range, self._starts, self._stops)
-
-    def __len__(self) -> int:
-        return sum(map(len, self.ranges()))
-
-    @property
-    def stop(self) -> int:
-        """One more than the largest number."""
-        return self._stops[-1] if self._stops else 0
-
-
-@dataclass
-class Listed:
-    """What a manifest lists and the disk has: copies by ``folder/stem.extension``, originals by their place."""
-
-    copies: dict[str, Numbers] = field(default_factory=dict)
-    originals: set[str] = field(default_factory=set)
-    sources: dict[str, str] = field(default_factory=dict)
-    """SHA-256 of the source that the copies of a stem were made from."""
-    gone: dict[str, str] = field(default_factory=dict)
-    """Lines of files that the disk no longer has, by file: made again, they are the same."""
-
-    def gaps(self, series: Sequence[str], copies: int) -> Iterator[range]:
-        """The copies below ``copies`` that are there in none of some series (a source's, one for each label)."""
-        start = 0
-        for present in sorted((p for one in series if one in self.copies for p in self.copies[one].ranges()), key=lambda p: p.start):
-            if start < min(present.start, copies):
-                yield range(start, min(present.start, copies))
-            start = present.stop
-        if start < copies:
-            yield range(start, copies)
 
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -127,8 +68,11 @@ class Manifest:
     def __exit__(self, *_: object) -> None:
         os.close(self.descriptor)
 
-    def entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Lines and their fields; a torn last line, left by a kill in the middle of a write, is cut off."""
+    def entries(self, *, packages: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Lines of pictures and their fields, those that close a package only if asked for.
+
+        A torn last line, left by a kill in the middle of a write, is cut off.
+        """
         whole = 0
         with open(self.descriptor, "rb", closefd=False) as file:
             file.seek(0)
@@ -136,7 +80,9 @@ class Manifest:
                 line = file.readline(_MAX_LINE)
                 if not line.endswith(b"\n"):
                     break
-                yield line[:-1].decode("ascii", "replace"), self._fields(line, number)
+                fields = self._fields(line, number)
+                if packages or "package" not in fields:
+                    yield line[:-1].decode("ascii", "replace"), fields
                 whole += len(line)
         if len(line) == _MAX_LINE:
             self._damaged(number)
@@ -146,6 +92,10 @@ class Manifest:
     def _fields(self, line: bytes, number: int) -> dict[str, Any]:
         try:
             fields = json.loads(line)
+            if "package" in fields:
+                if not _inside(fields["package"]) or type(fields["size"]) is not int or type(fields["samples"]) is not int:
+                    raise ValueError
+                return dict(fields)
             counted = fields.get("original") is True or (type(fields["copy"]) is int and fields["copy"] >= 0)
             texts = (fields[name] for name in ("sha256", "source_sha256", "source", "label"))
             whole = type(fields["size"]) is int and all(isinstance(text, str) for text in (*texts, fields.get("source_label", "")))
@@ -163,48 +113,37 @@ class Manifest:
             f"{printable(self._path)}: line {number} is damaged; nothing was changed; restore the file, or move the folder away"
         )
 
-    def listed(self, verify: bool) -> Listed:
-        """What stands on disk as listed; the rest counts as gone. ``verify`` reads every file and removes what a crash tore."""
-        listed = Listed()
-        for line, fields in self.entries():
-            file = fields["file"]
-            parts = [fields, *fields.get("beside", ())]
-            standing = [self._stands(part["file"], part["size"], part["sha256"] if verify else None) for part in parts]
-            if not all(standing):
-                listed.gone[file] = line
-                continue
-            listed.gone.pop(file, None)
-            if fields.get("original"):
-                listed.originals.add(file)
-                continue
-            extension = os.path.splitext(file)[1]
-            stem = file.removesuffix(f"_{fields['copy']:05d}{extension}") + extension
-            listed.copies.setdefault(stem, Numbers()).add(fields["copy"])
-            listed.sources[stem] = fields["source_sha256"]
-        return listed
-
-    def _stands(self, file: str, size: int, digest: str | None) -> bool:
+    def stands(self, file: str, size: int, digest: str | None = None) -> bool:
+        """Whether a listed file is there with its size; with its ``digest`` it is read, and one that a crash tore is removed."""
         path = os.path.join(self._root, file)
         try:
             found = os.lstat(path).st_size
             if found == size and digest is None:
                 return True
-            if digest is not None:
+            if digest is not None and found == size:
                 with open(path, "rb") as stream:
-                    if hashlib.sha256(stream.read()).hexdigest() == digest:
-                        return True
+                    found_digest = hashlib.sha256()
+                    while block := stream.read(1 << 20):
+                        found_digest.update(block)
+                if found_digest.hexdigest() == digest:
+                    return True
             if not self._look_only and (digest is not None or found == 0):
                 os.unlink(path)  # a power cut leaves files that are named and empty, or torn
         except OSError:
             pass
         return False
 
+    def cut(self, lines: int) -> None:
+        """Leave off all but the first ``lines`` lines: those of a package whose closing line was never written."""
+        if not self._look_only:
+            os.ftruncate(self.descriptor, sum(len(line) + 1 for line, _ in islice(self.entries(packages=True), lines)))
+
     def in_order(self, rank: Callable[[dict[str, Any]], tuple[int, int] | None]) -> Callable[[], Iterator[dict[str, Any]]]:
         """The lines' fields in the order of ``rank`` (None leaves one out), as often as it is called, with a few bytes a line in memory."""
         offsets: dict[tuple[int, int], int] = {}
         at = 0
-        for line, fields in self.entries():
-            if (key := rank(fields)) is not None:
+        for line, fields in self.entries(packages=True):
+            if "package" not in fields and (key := rank(fields)) is not None:
                 offsets[key] = at
             at += len(line) + 1
         places = [offsets[key] for key in sorted(offsets)]
@@ -236,10 +175,11 @@ class Manifest:
 
     def discard(self) -> None:
         """Remove every file that is listed, then the list."""
-        for _ in self.entries():
+        for _ in self.entries(packages=True):
             pass  # a damaged line is found before anything is removed
-        for _, fields in self.entries():
-            for part in [fields, *fields.get("beside", ())]:
+        for _, fields in self.entries(packages=True):
+            whole = [{**fields, "file": fields["package"]}] if "package" in fields else [] if "in" in fields else [fields]
+            for part in [*whole, *(fields.get("beside", ()) if whole else ())]:
                 folder, _, name = part["file"].rpartition("/")
                 with contextlib.suppress(FileNotFoundError, IsADirectoryError), open_folder(self._root, folder, create=False) as descriptor:
                     # A file of another size is no longer what augx made; it stays, and the run will name it.

@@ -9,7 +9,8 @@ from typing import Any
 
 from augx.errors import OutputError, SourceError, printable
 from augx.files import open_folder
-from augx.manifest import MANIFEST, Listed, Manifest, read_run
+from augx.listed import Listed, find_listed
+from augx.manifest import MANIFEST, Manifest, read_run
 from augx.plan import Plan
 from augx.rows import COPY_NAME, joined
 from augx.sources import source_bytes
@@ -30,7 +31,7 @@ def look(plan: Plan, spec: Spec, root: str, input: str | os.PathLike[str] | None
     if not os.path.exists(os.path.join(root, MANIFEST)):
         return 0
     with Manifest(root, look_only=True) as manifest:
-        listed = manifest.listed(verify=False)
+        listed = find_listed(manifest, verify=False)
     check_surplus(plan, listed, root)
     check_sources(plan, listed)
     return count_listed(plan, listed)
@@ -39,7 +40,7 @@ def look(plan: Plan, spec: Spec, root: str, input: str | os.PathLike[str] | None
 def count_listed(plan: Plan, listed: Listed) -> int:
     """Files of the plan that are there."""
     found = (listed.copies.get(series) for row in plan.rows for series in row.series)
-    originals = sum(row.original in listed.originals for row in plan.rows) if plan.originals else 0
+    originals = sum(row.with_original and row.original in listed.originals for row in plan.rows)
     return sum(len(numbers) for numbers in found if numbers) + originals
 
 
@@ -49,8 +50,8 @@ def check_apart(plan: Plan, root: str, input: str | os.PathLike[str] | None) -> 
         inner, outer = os.path.realpath(root), os.path.realpath(input)
         if os.path.commonpath([inner, outer]) == outer:
             raise OutputError(f"{printable(root)}: lies inside --input, so the copies would be sources next time; choose another --output")
-    for row in plan.rows if plan.originals else ():
-        if row.source.part is None and os.path.realpath(os.path.join(root, row.original)) == os.path.realpath(row.source.path):
+    for row in plan.rows:
+        if row.with_original and row.source.part is None and os.path.realpath(os.path.join(root, row.original)) == os.path.realpath(row.source.path):
             raise OutputError(
                 f"{printable(row.source.where)}: lies in the output already; leave out --originals or choose another --output"
             )
@@ -59,8 +60,8 @@ def check_apart(plan: Plan, root: str, input: str | os.PathLike[str] | None) -> 
 def check_no_foreign(plan: Plan, root: str) -> None:
     """In an output without a set of ours, every file that has a planned name is somebody else's."""
     planned = {series: row.copies for row in plan.rows for series in row.series}
-    originals = {row.original for row in plan.rows} if plan.originals else set()
-    for folder in sorted({folder for row in plan.rows for folder in (*row.folders, row.source.folder)}):
+    originals = {row.original for row in plan.rows if row.with_original}
+    for folder in sorted({folder for row in plan.rows for folder in (*row.folders, row.folder(row.source.label))}):
         try:
             with open_folder(root, folder, create=False) as descriptor:
                 names = os.listdir(descriptor)
@@ -91,7 +92,7 @@ def check_no_foreign_index(plan: Plan, root: str) -> None:
 
 def touched_folders(plan: Plan) -> set[str]:
     """The folders below the output that a run writes to."""
-    folders = {folder for row in plan.rows for folder in (*row.folders, row.source.folder)}
+    folders = {folder for row in plan.rows for folder in (*row.folders, row.folder(row.source.label))}
     if plan.layout is None:
         return folders
     names = {name for row in plan.rows for name, _ in row.source.masks}

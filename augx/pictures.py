@@ -24,7 +24,7 @@ from augx.decode import MAX_PIXELS, on_white
 from augx.draws import draw, relabelled
 from augx.errors import PlanError, SourceError, printable
 from augx.inputs import find_sources
-from augx.plan import check_classes
+from augx.planning import check_classes
 from augx.randomness import uniforms, words
 from augx.recipe import apply, recipes
 from augx.sample import Sample

@@ -5,27 +5,20 @@ A plan is a table of sources with a number of copies each, never a list of outpu
 
 from __future__ import annotations
 
-import os
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
+from augx.annotations.base import Layout
+from augx.listed import Listed
+from augx.packing.store import Store
+from augx.rows import Row
+from augx.split import Split
 
-from augx.annotations.base import Category, Layout
-from augx.draws import labels
-from augx.errors import PlanError, printable
-from augx.manifest import Listed
-from augx.rows import COPY_NAME, Row, folded, joined
-from augx.sections import leaves
-from augx.sources import EXTENSIONS, Source, SourceSet, stored_bits
-from augx.spec import Spec
-from augx.wording import nearest
-from augx.writers import FORMATS
-
-_NAME_MAX = 255  # bytes in a file's name, on every common file system
+_ROUND = 32
+"""Copies of a source in a row in a set that is mixed: enough that decoding it again costs little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,43 +39,52 @@ Unit = tuple[Segment, ...]
 
 @dataclass(frozen=True)
 class Plan:
-    """Sources by copies; ``originals`` says that the untouched sources are put beside their copies.
-
-    ``layout`` is how the set's annotations are written (None: there are none); ``found_in`` and ``reading`` are as in ``SourceSet``.
+    """Sources by copies. ``layout`` is how the set's annotations are written (None: there are none), ``store`` what its pictures
+    are packed into (None: files of their own), ``split`` how its sources are divided. ``found_in`` and ``reading`` are as in
+    ``SourceSet``; ``notes`` are remarks for the user, one line each.
     """
 
     rows: tuple[Row, ...]
-    originals: bool = False
     layout: Layout | None = None
+    store: Store | None = None
+    split: Split | None = None
     found_in: tuple[str, ...] = ()
     reading: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def copies(self) -> int:
         """All copies together."""
         return sum(row.copies for row in self.rows)
 
+    @cached_property
+    def originals(self) -> int:
+        """How many untouched sources are put beside the copies."""
+        return sum(row.with_original for row in self.rows)
+
     @property
     def files(self) -> int:
-        """All files together: copies, and originals where they are asked for."""
-        return self.copies + len(self.rows) * self.originals
+        """All pictures together."""
+        return self.copies + self.originals
 
-    def classes(self) -> dict[str, tuple[int, int, int]]:
-        """Sources, copies and files of each class, after what the spec relabels."""
+    def classes(self, part: str | None = None) -> dict[str, tuple[int, int, int]]:
+        """Sources, copies and files of each class, after what the spec relabels; of one part of a split, or of all."""
         found: dict[str, tuple[int, int, int]] = {}
         for row in self.rows:
+            if part not in (None, row.part):
+                continue
             moved = sum(copies for _, copies in row.relabelled)
             for label, more in ((row.source.label, row.copies - moved), *row.relabelled):
                 own = label == row.source.label
                 sources, copies, files = found.get(label, (0, 0, 0))
-                found[label] = sources + own, copies + more, files + more + (self.originals and own)
+                found[label] = sources + own, copies + more, files + more + (row.with_original and own)
         return found
 
     def units(self, listed: Listed, size: int) -> Iterator[Unit]:
         """The work that ``listed`` leaves to do, in plan order, in units of about ``size`` files."""
         unit: list[Segment] = []
         room = size
-        for segment in self._missing(listed):
+        for segment in self._mixed(listed) if self.store is not None and self.store.mixed else self._missing(listed):
             copies, original = segment.copies, segment.original
             while copies or original:
                 taken, copies = copies[: room - original], copies[room - original :]
@@ -97,170 +99,22 @@ class Plan:
 
     def _missing(self, listed: Listed) -> Iterator[Segment]:
         for row in self.rows:
-            original = self.originals and row.original not in listed.originals
+            original = row.with_original and row.original not in listed.originals
             gaps = listed.gaps(row.series, row.copies)
             first = next(gaps, range(0))
             if first or original:
                 yield Segment(row, first, original)
             yield from (Segment(row, gap) for gap in gaps)
 
-
-def plan_copies(
-    sources: Sequence[Source] | SourceSet,
-    spec: Spec,
-    *,
-    total: int | None = None,
-    copies: int | None = None,
-    per_class: int | None = None,
-    originals: bool = False,
-) -> Plan:
-    """The plan for exactly one of: ``total`` copies in all, ``copies`` of each source, ``per_class`` of each class.
-
-    Shares are even: sources of one plan (or class) differ by one copy at most; a class is that of the sources, before the
-    spec relabels copies. Raises ``PlanError`` for names that would
-    clash, names too long, and formats that can't hold what a source has.
-    """
-    whole = sources if isinstance(sources, SourceSet) else SourceSet(list(sources))
-    layout = whole.layout and _complete(whole.layout, spec)
-    sources = [_placed(source, layout) for source in whole.sources]
-    given = {"--total": total, "--copies": copies, "--per-class": per_class}
-    chosen = {name: n for name, n in given.items() if n is not None}
-    if len(chosen) != 1:
-        raise PlanError(f"say how many copies, by exactly one of --total, --copies, --per-class; found {' and '.join(chosen) or 'none'}")
-    if not sources:
-        raise PlanError("no pictures are given")
-    ((name, n),) = chosen.items()
-    if type(n) is not int or n < 1:
-        raise PlanError(f"{name} {n}: expected a whole number, at least 1")
-    if total is not None:
-        counts = _spread(total, _in_turn(sources))
-    elif copies is not None:
-        counts = dict.fromkeys(range(len(sources)), copies)
-    else:
-        counts = {}
-        for group in _by_label(sources).values():
-            counts |= _spread(n, group)
-    formats = [planned_format(source, spec) for source in sources]
-    check_classes(sources, spec)
-    rows = tuple(Row(source, counts[i], formats[i], _relabelled(source, spec, counts[i])) for i, source in enumerate(sources))
-    _check_names(rows, originals)
-    _check_formats(rows, spec)
-    return Plan(rows, originals, layout, whole.found_in, whole.reading)
-
-
-def _placed(source: Source, layout: Layout | None) -> Source:
-    """A source whose copies go where the layout has its pictures."""
-    return source if layout is None else replace(source, folder=joined(layout.pictures, source.folder).rstrip("/"))
-
-
-def _complete(layout: Layout, spec: Spec) -> Layout:
-    """The layout with the categories that the spec makes of others."""
-    names = [category.name for category in layout.categories]
-    further = dict.fromkeys(new for _, t in leaves(spec.nodes) for old, new in t.relabel.items() if old in names and new not in names)
-    first = max((category.id for category in layout.categories), default=0) + 1
-    more = tuple(Category(name, first + i) for i, name in enumerate(further))
-    return replace(layout, categories=layout.categories + more) if more and names else layout
-
-
-def _by_label(sources: Sequence[Source]) -> dict[str, list[int]]:
-    groups = defaultdict(list)
-    for i, source in enumerate(sources):
-        groups[source.label].append(i)
-    return groups
-
-
-def _in_turn(sources: Sequence[Source]) -> list[int]:
-    """Indices with the classes in turn, so that what can't be divided does not all go to the first class."""
-    ranks = ((rank, i) for group in _by_label(sources).values() for rank, i in enumerate(group))
-    return [i for _, i in sorted(ranks)]
-
-
-def _spread(total: int, indices: Sequence[int]) -> dict[int, int]:
-    base, rest = divmod(total, len(indices))
-    return {i: base + (rank < rest) for rank, i in enumerate(indices)}
-
-
-def planned_format(source: Source, spec: Spec) -> str:
-    """The format that copies of a source are written in."""
-    if spec.output.format != "source":
-        return spec.output.format
-    if source.pixels is not None:
-        return "npy" if source.pixels.channels not in (1, 3, 4) or np.dtype(source.pixels.dtype).kind == "f" else "png"
-    own = EXTENSIONS.get(os.path.splitext(source.name)[1].lower(), "png")
-    return own if own in FORMATS else "png"
-
-
-def _relabelled(source: Source, spec: Spec, copies: int) -> tuple[tuple[str, int], ...]:
-    """The other labels that copies of this source may get, and how many do."""
-    own = spec.of_class(source.label)
-    possible = dict.fromkeys([source.label]) if own.relabels else {}
-    for _, transform in leaves(own.nodes) if possible else ():
-        possible |= dict.fromkeys(transform.relabel[label] for label in list(possible) if label in transform.relabel)
-    if len(possible) < 2:
-        return ()
-    counts: Counter[str] = Counter()
-    for start in range(0, copies, 65536):
-        counts.update(labels(own, source.label, source.key, range(start, min(start + 65536, copies))))
-    return tuple((label, counts[label]) for label in possible if label != source.label)
-
-
-def check_classes(sources: Sequence[Source], spec: Spec) -> None:
-    """A class of the spec that no source has is fine (the spec may be meant for a larger set), but for a slip of the pen."""
-    known = sorted({source.label for source in sources})
-    made = set()
-    named = [(label, f"classes.{label}") for label in spec.classes]
-    for own in {id(own): own for own in (spec, *(spec.of_class(label) for label in spec.classes))}.values():
-        for _, transform in leaves(own.nodes):
-            named += [(label, f"relabel: {{{label}: ...}}") for label in transform.relabel]
-            made |= set(transform.relabel.values())
-    for label, place in named:
-        hint = nearest(label, known, 0.8)
-        if label not in known and label not in made and hint:
-            raise PlanError(f"the spec's {printable(place)}: no source has this label{printable(hint)}")
-
-
-def _check_names(rows: Sequence[Row], originals: bool) -> None:
-    stems: dict[str, Row] = {}
-    for row in rows:
-        for label in (row.source.label, *(label for label, _ in row.relabelled)):
-            longest = max(row.file_name(max(row.copies - 1, 0), label), row.source.name, key=lambda name: len(os.fsencode(name)))
-            if len(os.fsencode(longest)) > _NAME_MAX:
-                raise PlanError(
-                    f"{printable(row.source.where)}: its copies' names would be longer than {_NAME_MAX} bytes; rename the source"
-                )
-        for series in row.series:
-            other = stems.setdefault(folded(series), row)
-            if other is not row:
-                raise PlanError(
-                    f"the copies of {printable(other.source.where)} and of {printable(row.source.where)} would have the same names "
-                    "(also where a file system ignores case); rename one, or give them different labels"
-                )
-    own_names: dict[str, Row] = {}
-    for row in rows if originals else ():
-        same = own_names.setdefault(folded(row.original), row)
-        if same is not row:
-            raise PlanError(
-                f"the originals {printable(same.source.where)} and {printable(row.source.where)} would have the same name "
-                "where a file system ignores case; rename one, or leave out --originals"
-            )
-        match = COPY_NAME.fullmatch(row.source.name)
-        other_row = match and stems.get(folded(joined(row.source.folder, match["stem"]) + match["extension"]))
-        if match and other_row and int(match["copy"]) < other_row.copies:
-            raise PlanError(
-                f"the original {printable(row.source.where)} would have the name of a copy of {printable(other_row.source.where)}; "
-                "rename it, or leave out --originals"
-            )
-
-
-def _check_formats(rows: Sequence[Row], spec: Spec) -> None:
-    width, height = spec.output.size or (1, 1)
-    for fmt in sorted({row.format for row in rows}):
-        if max(width, height) > FORMATS[fmt].max_side:
-            raise PlanError(f"--size {width}x{height}: {fmt} holds at most {FORMATS[fmt].max_side} pixels a side")
-    deep = [row for row in rows if not FORMATS[row.format].deep and stored_bits(row.source) > 8]
-    if deep:
-        kinds = Counter(row.format for row in deep)
-        raise PlanError(
-            f"{printable(deep[0].source.where)}{f' and {len(deep) - 1} more' if len(deep) > 1 else ''}: 16 bits a channel, "
-            f"which {'/'.join(sorted(kinds))} can't hold; use --format png or tiff"
-        )
+    def _mixed(self, listed: Listed) -> Iterator[Segment]:
+        """The same in rounds over all sources, in the order of a hash of their keys: neighbours are of many classes."""
+        rows = sorted(self.rows, key=lambda row: hashlib.blake2b(row.source.key.encode("utf-8", "surrogateescape"), digest_size=8).digest())
+        for start in range(0, max((row.copies for row in rows), default=0) or 1, _ROUND):
+            for row in rows:
+                original = start == 0 and row.with_original and row.original not in listed.originals
+                stop = min(start + _ROUND, row.copies)
+                gaps = (range(max(gap.start, start), min(gap.stop, stop)) for gap in listed.gaps(row.series, stop))
+                runs = [gap for gap in gaps if gap]
+                if runs or original:
+                    yield Segment(row, runs[0] if runs else range(0), original)
+                yield from (Segment(row, gap) for gap in runs[1:])

@@ -16,7 +16,8 @@ from augx.errors import WriteError, printable
 from augx.files import open_folder, write_whole
 from augx.inputs import PATHS, layout_of
 from augx.made import of_plain
-from augx.manifest import Listed, Manifest
+from augx.listed import Listed
+from augx.manifest import Manifest
 from augx.plan import Plan
 from augx.spec import Spec
 
@@ -89,7 +90,7 @@ def run_fields(plan: Plan, spec: Spec, state: str, failures: Any, found_in: list
         **({"reading": reading} if reading else {}),
         **({"layout": plan.layout.state()} if plan.layout is not None else {}),
         "copies": plan.copies,
-        "originals": plan.originals,
+        "originals": bool(plan.originals),
         "classes": {label: {"sources": s, "copies": c, "files": f} for label, (s, c, f) in plan.classes().items()},
         "failures": [{"source": f.source, "reason": f.reason, "missing": f.missing} for f in failures],
         "versions": {"augx": __version__, "opencv": cv2.__version__, "numpy": np.__version__},

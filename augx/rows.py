@@ -16,13 +16,18 @@ COPY_NAME = re.compile(r"(?P<stem>.+)_(?P<copy>\d{5,})(?P<extension>\.[a-z]+)", 
 class Row:
     """One source of a plan: copies 0 ... ``copies`` - 1 are written in ``format`` as ``stem``_00000.extension and so on.
 
-    ``relabelled`` holds the labels besides the source's own that its copies may get from the spec, and how many get them.
+    ``relabelled`` holds the labels besides the source's own that its copies may get from the spec, and how many get them;
+    ``with_original`` puts the untouched source beside them; ``part`` is that of a split that it belongs to, ``top`` the folder
+    that its own folder lies in.
     """
 
     source: Source
     copies: int
     format: str
     relabelled: tuple[tuple[str, int], ...] = ()
+    with_original: bool = False
+    part: str = ""
+    top: str = ""
 
     @property
     def extension(self) -> str:
@@ -31,11 +36,11 @@ class Row:
     def folder(self, label: str) -> str:
         """Where copies with this label go: the source's folder, with the label in its class' place."""
         own, folder = self.source.label, self.source.folder
-        if label == own or not own:
-            return folder
-        parts = folder.split("/")
-        parts[parts.index(own)] = label
-        return "/".join(parts)
+        if label != own and own:
+            parts = folder.split("/")
+            parts[parts.index(own)] = label
+            folder = "/".join(parts)
+        return f"{self.top}/{folder}" if self.top and folder else self.top or folder
 
     def stem(self, label: str) -> str:
         """The copies' name without number; every extension but ``.jpg`` stays in it, so ``a.jpg`` and ``a.png`` don't clash.
@@ -49,8 +54,10 @@ class Row:
     @property
     def series(self) -> tuple[str, ...]:
         """Folder, stem and extension of the copies with each label: what the places of their files have in common."""
-        labels = (self.source.label, *(label for label, _ in self.relabelled))
-        return tuple(joined(self.folder(label), self.stem(label)) + self.extension for label in labels)
+        return (self._series(self.source.label), *[self._series(label) for label, _ in self.relabelled])
+
+    def _series(self, label: str) -> str:
+        return joined(self.folder(label), self.stem(label)) + self.extension
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -61,7 +68,7 @@ class Row:
     def original(self) -> str:
         """The place of the untouched source."""
         name = self.source.name if self.source.pixels is None else self.stem(self.source.label) + self.extension
-        return joined(self.source.folder, name)
+        return joined(self.folder(self.source.label), name)
 
     def file_name(self, copy: int, label: str) -> str:
         """The name of one copy, without its folder."""
@@ -80,4 +87,4 @@ def joined(folder: str, name: str) -> str:
 
 def folded(path: str) -> str:
     """A path as a file system sees it that ignores case and Unicode form, as those of macOS and Windows do."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
+    return path.lower() if path.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())

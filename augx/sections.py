@@ -162,6 +162,51 @@ def leaves(nodes: Iterable[Placed]) -> Iterator[tuple[str, Transform]]:
             yield from leaves(placed(node.options, place))
 
 
+Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+Correlation = Annotated[float, Field(strict=True, ge=-1, le=1)]
+
+
+def _likeness(value: Any) -> Any:
+    """A number is the upper limit."""
+    low, high = value if isinstance(value, list | tuple) and len(value) == 2 else (-1.0, value)
+    if not all(type(limit) in (int, float) and -1 <= limit <= 1 for limit in (low, high)) or low >= high:
+        raise fault(f"expected the highest likeness, or [lowest, highest], from -1 to 1 and in this order, found {shown(value)}")
+    return float(low), float(high)
+
+
+class Reject(Node):
+    """Limits of a copy: one that breaks any is drawn anew. None is set by default, and then nothing is looked at."""
+
+    border: Share | None = Field(None, description="share of the copy that shows nothing of the source; more is rejected")
+    objects: Share | None = Field(
+        None, description="share of the source's objects that must still be there after targets.min_visibility; less is rejected"
+    )
+    saturated: Share | None = Field(
+        None, description="share of the copy where a channel has come to the lowest or highest level; more is rejected"
+    )
+    likeness: Annotated[
+        tuple[float, float] | None, BeforeValidator(_likeness, json_schema_input_type=Correlation | tuple[Correlation, Correlation])
+    ] = Field(
+        None,
+        description="concordance of copy and source as 32x32 pixels, 1 for equal ones: the highest (flips, turns and shifts lower it), "
+        "or [lowest, highest], the lowest against the source moved like the copy (fog, fills and lost levels lower it)",
+    )
+    tries: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(
+        10, description="draws of a copy at most; of these the least bad is kept if each breaks a limit, as counts are exact"
+    )
+
+    @model_validator(mode="after")
+    def _has_limits(self) -> Reject:
+        if "tries" in self.model_fields_set and not self.limits:
+            raise fault("tries alone rejects nothing; set border, objects, saturated or likeness as well")
+        return self
+
+    @cached_property
+    def limits(self) -> tuple[str, ...]:
+        """The names of those that are set."""
+        return tuple(name for name in ("border", "objects", "saturated", "likeness") if getattr(self, name) is not None)
+
+
 class _Section(Node):
     """Transforms by name, in the order written, which is the order in which they are applied."""
 

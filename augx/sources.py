@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,7 @@ EXTENSIONS = {
     for ext in extensions
 }
 """Which files of a folder are taken for images; what they really hold is read from their first bytes."""
+_NAME_MAX = 255  # bytes in a file's name, on every common file system
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,39 @@ class SourceSet:
     reading: Mapping[str, Any] = field(default_factory=dict)
 
 
+def named_format(key: str) -> str:
+    """The format that a key's extension stands for; nothing where it is no picture's."""
+    return EXTENSIONS.get(os.path.splitext(key)[1].lower(), "")
+
+
+def key_below(path: str, root: str) -> str:
+    """The stable name of ``path``, relative to ``root`` or absolute, below the absolute ``root``; as text, no link is followed.
+
+    Raises ``ValueError`` for what is no name of a file there.
+    """
+    if not path or path[0] in "/." or path[-1] == "/" or "/." in path or "//" in path or "\0" in path:
+        path = _normal(path, root)
+    if len(path) > _NAME_MAX // 4 and any(len(os.fsencode(part)) > _NAME_MAX for part in path.split("/")):
+        raise ValueError(f"a name of more than {_NAME_MAX} bytes in {printable(path[:40])}...; no file can have it")
+    return path
+
+
+def _normal(path: str, root: str) -> str:
+    if not path:
+        raise ValueError("no file name")
+    if "\0" in path:
+        raise ValueError(f"a NUL character in the file name {printable(path)}")
+    if "://" in path:
+        raise ValueError(f"{printable(path)} is an address, not a file; download the pictures first")
+    whole = "/" + os.path.normpath(os.path.join(root, path)).lstrip("/")
+    prefix = root.rstrip("/") + "/"
+    if whole == root:
+        raise ValueError(f"{printable(path)} is the pictures' own folder, not a file in it")
+    if not whole.startswith(prefix):
+        raise ValueError(f"{printable(path)} lies outside {printable(root)}; name the folder that all pictures lie below by --root")
+    return whole.removeprefix(prefix)
+
+
 def source_bytes(source: Source, limit: int = -1) -> bytes:
     """The bytes that a source is made of, at most ``limit`` of them. Raises ``SourceError``."""
     if source.fault:
@@ -129,9 +164,14 @@ def source_bytes(source: Source, limit: int = -1) -> bytes:
 
 
 def stored_bits(source: Source) -> int:
-    """Bits a channel of a source, from as few bytes as may be; 8 for one that can't be read, which fails later in words."""
+    """Bits a channel of a source, from as few bytes as may be: none, where its extension stands for a format of 8 bits.
+
+    Also 8 for one that can't be read. That, and a deeper picture by a wrong extension, fails later in words, when it is copied.
+    """
     if source.pixels is not None:
         return 8 * np.dtype(source.pixels.dtype).itemsize
+    if named_format(source.key) in ("jpg", "webp", "bmp", "gif"):
+        return 8
     try:
         head = source_bytes(source, 32)
         if head[:8] == b"\x89PNG\r\n\x1a\n":

@@ -16,7 +16,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from augx import document
 from augx.errors import SpecError, printable
 from augx.policies import ChosenPolicy
-from augx.sections import Placed, Step, ToneSection, Warp, leaves, placed
+from augx.sections import Placed, Reject, Step, ToneSection, Warp, leaves, placed
 from augx.transforms import TRANSFORMS
 from augx.transforms.base import Node, Side
 from augx.wording import nearest, nearest_position, worded
@@ -61,6 +61,9 @@ class ClassChanges(Node):
     tone: dict[str, Any] | None = Field({}, description="changes to tone")
     then: list[Any] | None = Field(None, description="stands instead of then")
     policy: Any = Field(None, description="stands instead of policy; none takes it away")
+    total: Annotated[int, Field(strict=True, ge=0)] | None = Field(
+        None, description="copies of the class, instead of what --copies, --per-class or --balance would give it"
+    )
 
 
 class Spec(Node):
@@ -74,6 +77,7 @@ class Spec(Node):
     then: tuple[Step, ...] = Field((), description="pixel steps, in the order written")
     classes: dict[str, ClassChanges] = Field({}, description="what is different for single classes, by label")
     targets: TargetRules = Field(default_factory=TargetRules, description="masks, boxes and keypoints")
+    reject: Reject = Field(default_factory=Reject, description="limits: a copy that breaks one is drawn anew, tries times at most")
     output: Output = Field(default_factory=Output, description="how copies are written")
 
     _by_class: dict[str, Spec] = PrivateAttr({})
@@ -112,13 +116,18 @@ class Spec(Node):
         """Whether a copy may get another label than its source's."""
         return any(transform.relabel for _, transform in leaves(self.nodes))
 
+    @property
+    def class_totals(self) -> dict[str, int]:
+        """How many copies single classes get. They are no part of the canonical form, as they change no copy."""
+        return {label: changes.total for label, changes in self.classes.items() if changes.total is not None}
+
     def canonical(self) -> dict[str, Any]:
         """JSON-plain and without defaults: two specs with equal canonical forms make the same pictures."""
         plain = self.model_dump(mode="json", include={"then", "policy"}, exclude_defaults=True)
         sections = {"warp": self.warp.canonical(), "tone": self.tone.canonical(), **dict(sorted(plain.items()))}
         every_class = {label: self._differences(self._by_class[label]) for label in sorted(self._by_class)}
         by_class = {label: form for label, form in every_class.items() if form}
-        last = {name: getattr(self, name).model_dump(mode="json", exclude_defaults=True) for name in ("targets", "output")}
+        last = {name: getattr(self, name).model_dump(mode="json", exclude_defaults=True) for name in ("targets", "reject", "output")}
         return {"augx": 1, "seed": self.seed} | {k: v for k, v in (*sections.items(), ("classes", by_class), *last.items()) if v}
 
     def _differences(self, own: Spec) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from augx.errors import PlanError
 from augx.inputs import arrays, spool
 from augx.inputs.arrays import read_arrays
 from augx.sources import load
+from tests.conftest import tree
 
 
 @pytest.fixture(autouse=True)
@@ -214,9 +215,48 @@ def test_channels_first_of_what_has_them_last_is_told(tmp_path: Path) -> None:
         read_arrays(saved(tmp_path / "a.npy", rows(2, 32, 32, 3)), channels_first=True)
 
 
-def test_floats_up_to_255_are_remarked(tmp_path: Path) -> None:
-    assert "divide by 255" in read_arrays(saved(tmp_path / "a.npy", rows(2, 8, 8, dtype="f4") * 200)).notes[0]
-    assert read_arrays(saved(tmp_path / "a.npy", rows(2, 8, 8, dtype="f4") * np.float32(np.nan))).notes == ()
+def floats(low: float, top: float, count: int = 3) -> Any:
+    return np.linspace(low, top, count * 8 * 8, dtype="f4").reshape(count, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        pytest.param(
+            floats(0, 255), r"float32 from 0 to 255, where black is 0 and white is 1; divide by 255, .*astype\(np\.uint8\)", id="to 255"
+        ),
+        pytest.param(floats(0, 1, 100) * ([[[1]]] * 50 + [[[200]]] * 50), "divide by 255", id="dark ones first"),
+        pytest.param(floats(0, 65535), "to 65535, .*; scale them to 0 to 1", id="to 65535"),
+        pytest.param(floats(-120, 135), "from -120 to 135, .*; scale them to 0 to 1", id="to 255, less their mean"),
+    ],
+)
+def test_floats_far_beyond_white_are_refused(tmp_path: Path, values: Any, words: str) -> None:
+    with pytest.raises(PlanError, match=rf"a\.npy: .*{words}"):
+        read_arrays(saved(tmp_path / "a.npy", values.astype("f4")))
+
+
+@pytest.mark.parametrize(
+    ("values", "noted"),
+    [
+        pytest.param(floats(0, 1), False, id="0 to 1"),
+        pytest.param(floats(-0.1, 1.2), False, id="an overshoot of resampling"),
+        pytest.param(floats(-1, 1), True, id="-1 to 1"),
+        pytest.param(floats(-3, 3), True, id="standardised"),
+        pytest.param(floats(0, 1) * np.float32(np.nan), False, id="NaN, which costs its picture later"),
+    ],
+)
+def test_floats_beyond_black_and_white_are_remarked(tmp_path: Path, values: Any, noted: bool) -> None:
+    notes = read_arrays(saved(tmp_path / "a.npy", values)).notes
+    assert [note for note in notes if "before they are standardised" in note] == list(notes)
+    assert bool(notes) == noted
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_spool_is_never_named(tmp_path: Path, temporary: Path, order: Any) -> None:
+    np.savez_compressed(tmp_path / "a.npz", x=np.array(rows(3, 9, 8), order=order))
+    source = read_arrays(str(tmp_path / "a.npz")).sources[1]
+    assert source.path.startswith(str(temporary))
+    assert source.where == f"{tmp_path / 'a.npz'}: row 1"
 
 
 def test_test_data_is_left_alone_with_a_note(tmp_path: Path) -> None:
@@ -249,7 +289,7 @@ def test_a_damaged_npz_is_refused_in_words(tmp_path: Path, temporary: Path, comp
         (tmp_path / "b.npz").write_bytes(data)
         with pytest.raises(PlanError, match=r"b\.npz"):
             read_arrays(str(tmp_path / "b.npz"))
-    assert not list(temporary.iterdir())
+    assert not tree(temporary)
 
 
 @given(flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=3))
@@ -272,7 +312,7 @@ def test_a_bomb_is_refused(tmp_path: Path, temporary: Path, monkeypatch: pytest.
     np.savez_compressed(tmp_path / "a.npz", x=np.zeros((20, 1000, 1000), "u1"))
     with pytest.raises(PlanError, match="over 100 times"):
         read_arrays(str(tmp_path / "a.npz"))
-    assert not list(temporary.iterdir())
+    assert not tree(temporary)
 
 
 def test_all_labels_of_a_class_are_one_string_and_all_rows_one_form(tmp_path: Path) -> None:

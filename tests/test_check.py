@@ -201,3 +201,18 @@ def test_help_waits_for_no_engine() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert "LOADED []" in done.stdout and "--strict" in done.stdout
+
+
+def test_an_annotated_set(augx: Run, tmp_path: Path) -> None:
+    coco = json.loads((PHOTOS / "annotations.json").read_text())
+    coco["categories"][0]["keypoints"] = ["left_eye", "right_ey", "nose", "left_ear", "right_ear"]
+    (tmp_path / "a.json").write_text(json.dumps(coco))
+    (tmp_path / "s.yaml").write_text("augx: 1\nwarp:\n  rotate: 30\n  flip_h: 0.5\n  border: reflect\n")
+    done = augx("check", "s.yaml", "--input", "a.json", "--root", PHOTOS)
+    assert done.returncode == 0 and lines(done) == [
+        "s.yaml: line 4, column 3: warp.flip_h [flip-keypoints]",
+        "s.yaml: line 5, column 3: warp.border [seen-twice]",
+    ]
+    assert augx("check", "s.yaml").stdout == b""
+    assert augx("check", "s.yaml", "--input", PHOTOS, "--masks", ROOT / "sample_masks").stdout == b""
+    assert augx("check", "s.yaml", "--input", "a.json", "--root", PHOTOS, "--strict", "--ignore", "seen-twice").returncode == 1

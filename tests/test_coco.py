@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from augx import load_spec, plan_copies, run_plan
 from augx.annotations import rle
 from augx.annotations.base import Category, Picture
 from augx.annotations.coco import CocoLayout, read_coco
@@ -156,7 +157,7 @@ class TestReading:
         cat, face = found.layout.categories
         assert cat == Category("cat", 3)
         assert face == Category("face", 7, ("left_eye", "right_eye", "nose"), ((1, 2), (2, 3)), (1, 0, 2), {"supercategory": "body"})
-        assert found.notes == (f"{tmp_path / 'set.json'}: 1 of 2 pictures have no annotations",)
+        assert found.notes == (f"{tmp_path / 'set.json'}: 1 of 2 pictures has no annotations",)
         assert b.annotations is not None and b.annotations.read((33, 24)) == ()
         assert CocoLayout.restored(json.loads(json.dumps(found.layout.state()))) == found.layout
 
@@ -337,6 +338,37 @@ def test_faults_that_stop_the_run(tmp_path: Path, data: Any, reason: str) -> Non
     with pytest.raises(PlanError, match=reason) as caught:
         read_coco(path)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value) and len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("names", "folders"),
+    [
+        pytest.param(["images/a.jpg", "images/train/b.jpg"], ["", "train"], id="the folder of pictures"),
+        pytest.param(["images/images/a.jpg"], ["images"], id="once"),
+        pytest.param(["a.jpg", "images/a.jpg", "images/b.jpg"], ["", "images", ""], id="but for two of one place"),
+        pytest.param(["my_images/a.jpg", "x/images/a.jpg"], ["my_images", "x/images"], id="another folder"),
+    ],
+)
+def test_the_folder_of_pictures_is_not_doubled(tmp_path: Path, names: list[str], folders: list[str]) -> None:
+    images = [{"id": i, "file_name": name, "width": 33, "height": 24} for i, name in enumerate(names)]
+    for name in names:
+        write_picture(tmp_path / name)
+    path = written(tmp_path, document(images=images))
+    for found in (read_coco(path), read_coco(path, root=tmp_path)):
+        assert [source.key for source in found.sources] == names
+        assert [source.folder for source in found.sources] == folders
+
+
+def test_file_names_below_the_folder_of_pictures_stay_as_they_are(tmp_path: Path) -> None:
+    write_picture(tmp_path / "images" / "a.jpg")
+    images = [{"id": 1, "file_name": "images/a.jpg", "width": 33, "height": 24}]
+    found = read_coco(written(tmp_path, document(annotation(), images=images)))
+    spec = load_spec({"augx": 1, "warp": {"flip_h": 0.5}})
+    for copies in (1, 2):
+        assert run_plan(plan_copies(found, spec, copies=copies, originals=True), spec, tmp_path / "out").missing == 0
+    entries = json.loads((tmp_path / "out" / "annotations.json").read_text())["images"]
+    assert {entry["file_name"] for entry in entries} == {"a.jpg", "a_00000.jpg", "a_00001.jpg"}
+    assert all((tmp_path / "out" / "images" / entry["file_name"]).is_file() for entry in entries)
 
 
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir(), lambda path: path.write_bytes(b'{"\xff": 1}')])

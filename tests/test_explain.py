@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from augx import expand_dataset, load_spec, named_images
+from augx import expand_dataset, find_sources, load_spec, named_images, plan_copies, run_plan
 from augx.draws import draw
 from augx.recipe import apply, move_points, recipes
-from augx.review.explain import Explanation, explain_copy
+from augx.review.explain import Explanation, explain_copy, explain_recorded
+from augx.review.recorded import recorded_copy
 from augx.sources import load
 from tests.conftest import PHOTOS, Run, picture, write_picture
+from tests.test_sets import COCO, INPUTS, MASKS, SPEC
 
 CAT = PHOTOS / "cats" / "Cat.jpg"
 
@@ -149,6 +152,112 @@ def test_pictures_of_every_kind(channels: int, dtype: type, tmp_path: Path) -> N
     found = explained({"tone": {"brightness": 0.2}, "then": [{"saturation": 0.2}]}, image=image)
     assert found.outcome.tables is not None and found.outcome.tables.shape == (1, np.iinfo(dtype).max + 1)
     assert found.as_text() and json.dumps(found.as_json())
+
+
+class TestACopyInItsSet:
+    """``augx explain FILE``: the numbers of the file's own line, whatever its source came from."""
+
+    @INPUTS
+    def test_says_what_its_line_says(self, make, options, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+        for name in ("yolo", "voc"):
+            (tmp_path / name).mkdir()
+        plan = plan_copies(find_sources(make(tmp_path), **options), SPEC, copies=2)
+        assert run_plan(plan, SPEC, tmp_path / "out").missing == 0
+        for line in map(json.loads, (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()):
+            recorded = recorded_copy(str(tmp_path / "out" / line["file"]))
+            found = explain_recorded(recorded)
+            assert {step.place: step.params for step in found.drawn if step.params is not None} == line["params"]
+            assert (found.file, found.copy, found.label, found.seed) == (line["file"], line["copy"], line["label"], SPEC.seed)
+            assert recorded.source.key == line["source"] and found.as_text() and json.dumps(found.as_json())
+            assert (found.targets is None) == (plan.layout is None)
+            if found.targets is not None:
+                assert sum(found.targets.kept.values()) == len(line.get("objects", ()))
+                assert sum(found.targets.dropped.values()) == line.get("dropped", 0)
+                assert (
+                    len(found.targets.masks) == sum(part["file"].endswith(".png") for part in line["beside"]) if "beside" in line else True
+                )
+                assert Counter(one["category"] for one in line.get("objects", ())) == found.targets.kept
+
+    def test_on_the_command_line(self, augx: Run, tmp_path: Path) -> None:
+        assert augx("generate", "--input", COCO, "--output", "out", "--copies", "9", "--set", "warp.zoom=[2, 4]").returncode == 0
+        lines = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]
+        line = next(line for line in lines if line.get("dropped"))
+        n = len(line["objects"]) + line["dropped"]
+        done = augx("explain", tmp_path / "out" / line["file"])
+        assert done.returncode == 0 and done.stdout.startswith(f"copy {line['copy']} of ".encode())
+        assert f"{n} object{'s' * (n > 1)}, {line['dropped']} dropped (less than 10 % to be seen)" in done.stdout.decode()
+        found = json.loads(augx("explain", f"out/{line['file']}", "--json").stdout)
+        assert sum(found["targets"]["dropped"].values()) == line["dropped"] and found["targets"]["min_visibility"] == 0.1
+
+    def test_by_a_file_beside_it(self, augx: Run, tmp_path: Path) -> None:
+        assert augx("generate", "--input", PHOTOS, "--masks", MASKS, "--output", "out", "--copies", "1").returncode == 0
+        line = json.loads((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()[0])
+        (mask,) = (part["file"] for part in line["beside"])
+        done = augx("explain", f"out/{mask}")
+        assert done.returncode == 0 and done.stdout == augx("explain", f"out/{line['file']}").stdout
+        assert b"1 mask, moved the same way: masks" in done.stdout and b"object" not in done.stdout
+
+    def test_of_a_class_tree_and_of_one_that_has_moved(self, augx: Run, class_folders: Path, tmp_path: Path) -> None:
+        assert (
+            augx(
+                "generate", "--input", "photos", "--output", "out", "--copies", "1", "--set", "warp.flip_h.relabel={cats: dogs}"
+            ).returncode
+            == 0
+        )
+        for line in map(json.loads, (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()):
+            done = augx("explain", f"out/{line['file']}", "--json")
+            assert done.returncode == 0 and json.loads(done.stdout)["label"] == line["label"] and "targets" not in json.loads(done.stdout)
+        class_folders.rename(tmp_path / "moved")
+        gone = augx("explain", f"out/{line['file']}")
+        assert gone.returncode == 1 and b"name the folder where it is by --input" in gone.stderr and gone.stderr.count(b"\n") == 1
+        assert augx("explain", f"out/{line['file']}", "--input", "moved", "--json").stdout == done.stdout.replace(
+            b"photos", b"moved"
+        ).replace(b"out/../", b"")
+
+    @pytest.mark.parametrize(
+        "options", [("--image", CAT), ("--copy", "1"), ("--spec", "strong"), ("--set", "seed=1"), ("--label", "x")], ids=str
+    )
+    def test_its_record_says_the_rest(self, augx: Run, tmp_path: Path, options: tuple[str, str]) -> None:
+        done = augx("explain", "out/x.jpg", *options)
+        assert done.returncode == 2 and f"{options[0]} goes with --image".encode() in done.stderr
+
+    def test_what_can_not_be_explained(self, augx: Run, class_folders: Path, tmp_path: Path) -> None:
+        assert augx("generate", "--input", "photos", "--output", "out", "--copies", "1", "--originals").returncode == 0
+        (tmp_path / "out" / "cats" / "foreign.jpg").write_bytes(b"")
+        cases = [
+            ("photos/cats/a.jpg", b"not in a set that augx made"),
+            ("out/cats/foreign.jpg", b"lists no cats/foreign.jpg"),
+            ("", b"not in a set"),
+        ]
+        cases += [("out/cats/a.jpg", b"the untouched source cats/a.jpg"), ("nowhere/a.jpg", b"not in a set that augx made")]
+        for file, words in cases:
+            done = augx("explain", file)
+            assert done.returncode == 2 and words in done.stderr and done.stderr.count(b"\n") == 1
+        write_picture(tmp_path / "photos" / "cats" / "a.jpg", picture(seed=99))
+        done = augx("explain", "out/cats/a_00000.jpg")
+        assert done.returncode == 1 and b"or has changed" in done.stderr
+        run = json.loads((tmp_path / "out" / "run.json").read_text())
+        for changes in ({"spec": None}, {"spec": {"warp": {"nope": 1}}}, {"layout": {"kind": "x"}}, {"layout": 1}):
+            (tmp_path / "out" / "run.json").write_text(json.dumps({**run, **changes}))
+            done = augx("explain", "out/cats/b.png_00000.png")
+            assert done.returncode == 2 and b"run.json: " in done.stderr and done.stderr.count(b"\n") == 1
+
+    def test_a_line_whose_numbers_are_none(self, augx: Run, class_folders: Path, tmp_path: Path) -> None:
+        assert augx("generate", "--input", "photos", "--output", "out", "--copies", "1").returncode == 0
+        first, *others = (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()
+        fields = json.loads(first)
+        several: list[dict[str, object]] = [{}, {"angle": "x"}, {"angle": None}]
+        for drawn in several:
+            (tmp_path / "out" / "manifest.jsonl").write_text(
+                "\n".join([json.dumps({**fields, "params": {"warp.rotate": drawn}}), *others]) + "\n"
+            )
+            done = augx("explain", f"out/{fields['file']}")
+            assert done.returncode == 1 and b"the numbers in its line" in done.stderr and done.stderr.count(b"\n") == 1
+
+
+def test_a_picture_of_an_annotated_set(augx: Run) -> None:
+    done = augx("explain", "--image", "cats/Cat.jpg", "--input", COCO, "--copy", "1")
+    assert done.returncode == 0 and b"targets\n  1 object\n  on the copy: 1 cat\n" in done.stdout
 
 
 class TestWhatCanNotBe:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from augx import class_tree, document, load_spec
+from augx import class_tree, document, find_sources, load_spec
+from augx.annotations import rle
+from augx.annotations.base import Category
 from augx.errors import SpecError
 from augx.policies import POLICIES
 from augx.review.lint import CODES, Hint, lint, loaded, named_labels, probes
 from augx.review.lint_classes import words_of
 from augx.review.lint_pictures import border_share, clipped_share, synthetic
-from augx.sample import Sample
+from augx.sample import Instance, Sample
 from augx.sections import leaves
-from augx.sources import Source
+from augx.sources import Source, load
 from augx.transforms import TRANSFORMS
 from augx.warp import Levels
 from tests.conftest import PHOTOS, ROOT, picture
@@ -535,3 +537,112 @@ def test_no_spec_breaks_it(data: dict[str, object], labels: list[str], kind: str
                 node = node[key]  # type: ignore[index]
             else:
                 assert hint.loc == ("output", "quality")
+
+
+def annotated() -> list[Sample]:
+    return [load(source) for source in find_sources(PHOTOS / "annotations.json").sources]
+
+
+def categories(*names: str, swap: tuple[int, ...] = ()) -> list[Category]:
+    return [Category("cat", 1, names, swap=swap)]
+
+
+class TestSeenTwice:
+    @pytest.mark.parametrize("preset", PRESETS)
+    @pytest.mark.parametrize("border", ["nearest", "reflect", "reflect101", "wrap"])
+    def test_where_a_border_repeats_objects(self, preset: str, border: str) -> None:
+        spec = load_spec(preset, [f"warp.border={border}"])
+        (hint,) = [hint for hint in lint(spec, [("", sample) for sample in annotated()]) if hint.code == "seen-twice"]
+        assert (hint.place, hint.loc) == ("warp.border", ("warp", "border"))
+        assert f"border: {border}" in hint.message and "write border: constant, or crop_safe" in hint.message
+
+    @pytest.mark.parametrize(
+        "spec",
+        [
+            pytest.param({"warp": {"rotate": 30, "border": "constant"}}, id="constant"),
+            pytest.param({"warp": {"rotate": 30, "border": "crop_safe"}}, id="crop_safe"),
+            pytest.param({"warp": {"flip_h": 0.5, "rotate90": 0.5, "border": "reflect"}}, id="no border to be seen"),
+            pytest.param({"warp": {"crop": [0.5, 1], "border": "wrap"}}, id="a crop inside"),
+            pytest.param({"warp": {"shift_x": 0.004, "flip_h": 0.5, "border": "wrap"}}, id="hardly a border"),
+            pytest.param({"tone": {"brightness": 0.3}}, id="no geometry"),
+        ],
+    )
+    def test_not_where_none_shows(self, spec: dict[str, object]) -> None:
+        assert "seen-twice" not in [code for code, _ in found(spec, samples=annotated())]
+
+    def test_not_of_pictures_without_objects(self) -> None:
+        plain = [replace(sample, instances=()) for sample in annotated()]
+        points = [
+            replace(sample, instances=tuple(replace(one, box=None, polygons=()) for one in sample.instances)) for sample in annotated()
+        ]
+        for samples in (plain, points):
+            assert "seen-twice" not in [code for code, _ in found(warp(rotate=30, border="reflect"), samples=samples)]
+
+    def test_not_of_objects_far_from_the_edge(self) -> None:
+        far = Sample("k", "", Levels(picture(200, 200)), (Instance("cat", (90, 90, 110, 110)),))
+        near = replace(far, instances=(Instance("cat", (0, 90, 40, 140)),))
+        assert found(warp(shift_x=0.2, border="reflect"), samples=[far]) == []
+        assert found(warp(shift_x=0.2, border="reflect"), samples=[near]) == [("seen-twice", "warp.border")]
+
+    def test_a_region_counts_by_its_pixels(self) -> None:
+        inside = np.zeros((200, 200), np.uint8)
+        inside[90:140, :40] = 1
+        one = Instance("cat", (0, 0, 200, 200), region=rle.encode(inside))
+        sample = Sample("k", "", Levels(picture(200, 200)), (one,))
+        assert found(warp(shift_x=0.2, border="reflect"), samples=[sample]) == [("seen-twice", "warp.border")]
+        assert found(warp(shift_y=0.2, border="reflect"), samples=[sample]) == []
+
+
+class TestSlivers:
+    @pytest.mark.parametrize(
+        ("settings", "least", "expected"),
+        [
+            pytest.param({"zoom": [3, 5], "shift_x": 0.3}, 0, True, id="a window that sees next to nothing"),
+            pytest.param({"zoom": [3, 5], "shift_x": 0.3}, 0.01, True, id="a hundredth of an object"),
+            pytest.param({"zoom": [3, 5], "shift_x": 0.3}, 0.1, False, id="the default"),
+            pytest.param({"rotate": 5}, 0, False, id="nothing is cut off"),
+            pytest.param({"flip_h": 0.5, "rotate90": 0.5}, 0, False, id="flips"),
+        ],
+    )
+    def test_objects_of_which_next_to_nothing_is_left(self, settings: dict[str, object], least: float, expected: bool) -> None:
+        spec = warp(**settings, border="constant") | {"targets": {"min_visibility": least}}
+        codes = [hint for hint in hints(spec, samples=annotated()) if hint.code == "slivers"]
+        assert bool(codes) == expected
+        assert all("write min_visibility: 0.1" in hint.message and hint.loc == ("targets", "min_visibility") for hint in codes)
+
+
+FLIP: dict[str, object] = {"warp": {"flip_h": 0.5, "rotate": 10}}
+
+
+class TestMirroredKeypoints:
+    @pytest.mark.parametrize(
+        ("names", "swap", "targets", "expected"),
+        [
+            pytest.param(("left_eye", "right_eye", "nose"), (1, 0, 2), {}, False, id="known by their names"),
+            pytest.param(("left_eye", "right_ear", "nose"), (0, 1, 2), {}, True, id="no counterpart"),
+            pytest.param(("left_eye", "right_eye"), (0, 1), {}, True, id="the set says that they stay"),
+            pytest.param(("left_eye", "right_eye"), (), {}, True, id="the set says nothing"),
+            pytest.param(("left_eye", "right_eye"), (0, 1), {"swap": [["left_eye", "right_eye"]]}, False, id="the spec says it"),
+            pytest.param(
+                ("L_Eye", "R_Eye", "L_Ear", "R_Ear"), (1, 0, 3, 2), {"swap": [["L_Eye", "R_Eye"]]}, True, id="the spec says a part"
+            ),
+            pytest.param(("nose", "chin", "upright", "bright"), (), {}, False, id="no sides"),
+            pytest.param((), (), {}, False, id="no keypoints"),
+        ],
+    )
+    def test_sides_that_stay(self, names: tuple[str, ...], swap: tuple[int, ...], targets: dict[str, object], expected: bool) -> None:
+        told = lint(load_spec(FLIP | {"targets": targets}), categories=categories(*names, swap=swap))
+        assert [(hint.code, hint.place, hint.loc) for hint in told] == [("flip-keypoints", "warp.flip_h", ("warp", "flip_h"))] * expected
+
+    @pytest.mark.parametrize("transform", [{"flip_v": 0.5}, {"transpose": 0.5}, {"steps": [{"flip_h": 0.5}]}], ids=str)
+    def test_of_every_mirror(self, transform: dict[str, object]) -> None:
+        told = lint(load_spec({"warp": {"rotate": 10, **transform}}), categories=categories("left_eye"))
+        assert [hint.code for hint in told] == ["flip-keypoints"] and "left_eye of cat keeps its name" in told[0].message
+
+    @pytest.mark.parametrize("transform", [{"flip_h": 0}, {"rotate90": 0.5}, {"rotate": 180}], ids=str)
+    def test_not_of_turns(self, transform: dict[str, object]) -> None:
+        assert lint(load_spec({"warp": {"shear": 10, **transform}}), categories=categories("left_eye")) == []
+
+    def test_the_shipped_set_is_known(self) -> None:
+        layout = find_sources(PHOTOS / "annotations.json").layout
+        assert layout is not None and lint(load_spec(FLIP), categories=layout.categories) == []

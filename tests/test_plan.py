@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from augx import PlanError, class_tree, load_spec, named_images, plan_copies
-from augx.manifest import Listed, Numbers
+from augx import Options, PlanError, class_tree, load_spec, named_images, plan_copies, run_plan
+from augx.listed import Listed, Numbers
 from augx.plan import Plan
 from augx.rows import folded, joined
-from augx.sources import Source
+from augx.sources import Source, named_format
 from tests.conftest import picture, write_picture
 
 SPEC = load_spec({})
@@ -35,6 +38,24 @@ def test_total_is_exact_even_and_grows_by_adding(classes: list[int], total: int)
     more = [row.copies for row in plan_copies(found, SPEC, total=total + 1).rows]
     assert sum(counts) == total and max(counts) - min(counts) <= 1
     assert all(a <= b for a, b in zip(counts, more, strict=True))
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=12), st.integers(1, 40))
+def test_what_can_not_be_divided_goes_to_the_first_of_each_class_then_to_the_second(labels: list[str], total: int) -> None:
+    plan = plan_copies(sources(*(f"{label}/{i}.jpg" for i, label in enumerate(labels))), SPEC, total=total)
+    base, rest = divmod(total, len(labels))
+    in_turn = sorted((labels[:i].count(label), i) for i, label in enumerate(labels))
+    more = {i for _, i in in_turn[:rest]}
+    assert [row.copies for row in plan.rows] == [base + (i in more) for i in range(len(labels))]
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=12), st.integers(1, 40))
+def test_each_class_gets_its_number(labels: list[str], n: int) -> None:
+    plan = plan_copies(sources(*(f"{label}/{i}.jpg" for i, label in enumerate(labels))), SPEC, per_class=n)
+    assert {label: copies for label, (_, copies, _) in plan.classes().items()} == dict.fromkeys(labels, n)
+    for label in set(labels):
+        counts = [row.copies for row in plan.rows if row.source.label == label]
+        assert counts == sorted(counts, reverse=True) and counts[0] - counts[-1] <= 1
 
 
 def test_what_can_not_be_divided_goes_round_the_classes() -> None:
@@ -107,6 +128,55 @@ def test_a_name_that_grows_too_long() -> None:
         plan_copies(sources("a" * 246 + ".jpg"), SPEC, copies=1)
     with pytest.raises(PlanError, match="longer than 255 bytes"):
         plan_copies(sources("\u00e9" * 123 + ".jpg"), SPEC, copies=1)
+    plan_copies(sources("\U0001f431" * 61 + ".jpg", "folder" * 40 + "/x/a.jpg"), SPEC, copies=1)
+    with pytest.raises(PlanError, match="longer than 255 bytes"):
+        plan_copies(sources("\U0001f431" * 62 + ".jpg"), SPEC, copies=1)
+    plan_copies(sources("a" * 244 + ".jpg"), SPEC, copies=10**6)
+    with pytest.raises(PlanError, match="longer than 255 bytes"):
+        plan_copies(sources("a" * 244 + ".jpg"), SPEC, copies=10**6 + 1)
+
+
+@given(st.text(max_size=12) | st.text(st.characters(max_codepoint=127), max_size=12))
+def test_folding_a_path_ignores_case_and_form(path: str) -> None:
+    assert folded(path) == unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("a.jpg", "jpg"),
+        ("x.y/a.JPEG", "jpg"),
+        ("a..tif", "tiff"),
+        ("a.tar.gz", ""),
+        ("x.png/a", ""),
+        (".jpg", ""),
+        ("x/.jpg", ""),
+        ("jpg", ""),
+    ],
+)
+def test_the_format_that_a_name_stands_for(key: str, name: str) -> None:
+    assert named_format(key) == name
+
+
+@pytest.mark.parametrize("fmt", ["jpg", "webp", "bmp", "png", "tiff", "source"])
+@pytest.mark.parametrize("name", ["a.png", "a.tiff", "a.pgm", "a", "a.data", "a.jpg", "a.webp", "a.bmp", "a.gif"])
+def test_16_bits_are_never_lost_and_told_as_soon_as_the_name_lets_know(tmp_path: Path, name: str, fmt: str) -> None:
+    """A picture of 16 bits by the name of a format of 8 is met when it is copied, and costs itself alone."""
+    suffix = Path(name).suffix if name in ("a.tiff", "a.pgm") else ".png"
+    write_picture(tmp_path / f"deep{suffix}", picture(channels=1, dtype=np.uint16)).rename(tmp_path / name)
+    write_picture(tmp_path / "fine.jpg")
+    spec = load_spec({"output": {"format": fmt}})
+    named = "png" if fmt == "source" else fmt
+    shallow = named_format(name) if fmt == "source" and named_format(name) in ("jpg", "webp", "bmp") else named
+    found = named_images([tmp_path / name, tmp_path / "fine.jpg"], "x")
+    if fmt in ("jpg", "webp", "bmp") and named_format(name) not in ("jpg", "webp", "bmp", "gif"):
+        with pytest.raises(PlanError, match=rf"16 bits a channel, which {fmt} can't hold"):
+            plan_copies(found, spec, copies=1)
+        return
+    report = run_plan(plan_copies(found, spec, copies=2), spec, tmp_path / "out", options=Options(jobs=1, engine="threads"))
+    lost = [(failure.source, failure.reason) for failure in report.failures]
+    words = f"16 bits a channel, which {shallow} can't hold; use --format png or tiff"
+    assert lost == ([(str(tmp_path / name), words)] if shallow in ("jpg", "webp", "bmp") else []) and report.made == 4 - 2 * len(lost)
 
 
 def listed(present: dict[str, set[int]]) -> Listed:
@@ -126,7 +196,7 @@ def listed(present: dict[str, set[int]]) -> Listed:
 )
 def test_units_are_just_what_is_missing_in_order(counts: list[int], present: list[set[int]], size: int, originals: bool) -> None:
     plan = plan_copies(sources(*(f"{i}.jpg" for i in range(len(counts)))), SPEC, copies=1)
-    plan = Plan(tuple(type(row)(row.source, n, row.format) for row, n in zip(plan.rows, counts, strict=True)), originals)
+    plan = Plan(tuple(replace(row, copies=n, with_original=originals) for row, n in zip(plan.rows, counts, strict=True)))
     already = listed({f"{i}.jpg": {n for n in numbers if n < counts[i]} for i, numbers in enumerate(present[: len(counts)])})
     units = list(plan.units(already, size))
     made = [(s.row.source.key, n) for unit in units for s in unit for n in s.copies]
@@ -180,7 +250,7 @@ class TestSources:
     def test_a_folder_of_links_says_so(self, class_folders: Path, tmp_path: Path) -> None:
         (tmp_path / "links").mkdir()
         (tmp_path / "links" / "a.jpg").symlink_to(class_folders / "cats" / "a.jpg")
-        with pytest.raises(PlanError, match="1 symbolic links are not followed"):
+        with pytest.raises(PlanError, match="1 symbolic link is not followed"):
             class_tree(tmp_path / "links")
 
     @pytest.mark.parametrize("label", ["..", ".", "a/b", "/etc", "a\0b"])

@@ -15,6 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from augx import Options as RunOptions
+from augx import find_sources, load_spec, plan_copies, run_plan
 from augx.errors import PlanError
 from augx.inputs.folders import class_tree
 from augx.inputs.tables import read_table
@@ -22,6 +24,7 @@ from augx.sources import SourceSet, load
 from tests.conftest import picture, write_picture
 
 Options = dict[str, Any]
+SPEC = load_spec({})
 
 
 def table(folder: Path, text: str | bytes, name: str = "t.csv") -> Path:
@@ -188,6 +191,8 @@ def test_a_label_for_all(tmp_path: Path) -> None:
     found = read_table(table(tmp_path, "filename,label\na.jpg,x\nb/c.jpg,y\n"), label="cat")
     assert plain(found) == [("a.jpg", "cat", "cat"), ("b/c.jpg", "cat", "cat/b")]
     assert found.sources[0].columns == {"label": "x"}
+    message = refused(table(tmp_path, "filename\na.jpg,x\n"), label="cat")
+    assert "line 2: 2 cells, but there is 1 column;" in message
 
 
 def test_classes_that_look_alike_are_told(tmp_path: Path) -> None:
@@ -226,7 +231,36 @@ def test_masks(tmp_path: Path) -> None:
     assert found.sources[1].masks[0] == ("mask", root + "m/b.png") and found.sources[0].columns == {}
     assert "names without extension in mask: read as .png" in found.notes[0]
     message = refused(table(tmp_path, "image,mask,label\na.jpg,m.png,x\nb.jpg,,y\nc.jpg,../c.png,y\n"), mask_columns=["mask"])
-    assert "line 3: nothing in the column mask (and 1 more)" in message
+    assert "line 4: ../c.png lies outside" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param("t.csv", "image,mask,label\nb.png,b_mask.png,x\na.png,,x\n", id="CSV"),
+        pytest.param("t.csv", "image,mask,label\nb.png,b_mask.png,x\na.png,,x\na.png,,x\n", id="a row said twice"),
+        pytest.param(
+            "t.jsonl", '{"image":"b.png","label":"x","mask":"b_mask.png"}\n{"image":"a.png","label":"x","mask":null}\n', id="null"
+        ),
+        pytest.param("t.jsonl", '{"image":"b.png","label":"x","mask":"b_mask.png"}\n{"image":"a.png","label":"x"}\n', id="no such key"),
+    ],
+)
+def test_an_empty_cell_for_a_mask_costs_its_picture_alone(tmp_path: Path, name: str, text: str) -> None:
+    for picture_name in ("a.png", "b.png", "b_mask.png"):
+        write_picture(tmp_path / picture_name, picture(8, 8, 1 if "mask" in picture_name else 3))
+    found = find_sources(table(tmp_path, text, name), mask_columns=["mask"])
+    assert [(one.key, one.fault, len(one.masks)) for one in found.sources] == [
+        ("a.png", "no mask in column mask, line " + ("2" if name == "t.jsonl" else "3"), 0),
+        ("b.png", "", 1),
+    ]
+    report = run_plan(plan_copies(found, SPEC, copies=2), SPEC, tmp_path / "out", options=RunOptions(jobs=1, engine="threads"))
+    (failure,) = report.failures
+    assert (report.made, report.missing, failure.reason) == (2, 2, found.sources[0].fault)
+
+
+def test_a_column_of_masks_that_no_row_has_is_refused(tmp_path: Path) -> None:
+    message = refused(table(tmp_path, "image,mask,trimap,label\na.jpg,,m.png,x\nb.jpg,,n.png,y\n"), mask_columns=["mask", "trimap"])
+    assert "no row has all its masks, in mask, trimap" in message and "--mask-column" in message
 
 
 def test_equal_rows_count_once_and_others_are_refused(tmp_path: Path) -> None:
@@ -348,18 +382,33 @@ def test_a_line_of_json(tmp_path: Path, row: str, label: str, columns: dict[str,
         pytest.param('{"file": {"bytes": ""}, "label": "x"}', ["column file has"], id="a picture in the table"),
         pytest.param('{"file": "b.jpg", "label": "x", "file": "c.jpg"}', ["one key twice"], id="a key twice"),
         pytest.param('{"file": "b\\u0000.jpg", "label": "x"}', ["NUL", "b\\x00.jpg"], id="NUL"),
-        pytest.param('{"file": "b.jpg", "label": "\\ud800"}', ["surrogate"], id="half a character"),
-        pytest.param('{"file": "b.jpg", "label": "x", "t": "\\uDC80"}', ["surrogate"], id="half a character in another column"),
+        pytest.param('{"file": "b.jpg", "label": "\\ud800"}', ["half a character", "both halves"], id="half a character"),
+        pytest.param('{"file": "b.jpg", "label": "x", "t": "\\uDC80"}', ["half a character"], id="half a character in another column"),
         pytest.param('{"file": "b.jpg"', ["no JSON", "column"], id="cut short"),
         pytest.param("[1]", ["expected one object a line"], id="a list"),
-        pytest.param("[" * 100_000, ["recursion"], id="nested without end"),
-        pytest.param('{"file": "b.jpg", "label": ' + "1" * 5000 + "}", ["line 3"], id="a number of 5000 digits"),
+        pytest.param("[" * 100_000, ["brackets go too deep"], id="nested without end"),
+        pytest.param('{"file": "b.jpg", "t": ' + '{"a":' * 100_000, ["brackets go too deep"], id="objects nested without end"),
+        pytest.param('{"file": "b.jpg", "label": ' + "1" * 5000 + "}", ["5000 digits", "quotation marks"], id="a number of 5000 digits"),
+        pytest.param('{"file": "b.jpg", "t": [-' + "1" * 5000 + "]}", ["5000 digits"], id="a negative one in a list"),
     ],
 )
 def test_json_that_is_refused(tmp_path: Path, line: str, words: list[str]) -> None:
     path = table(tmp_path, '{"file": "a.jpg", "label": "x"}\n\n' + line + "\n" + line.replace("b.jpg", "c.jpg"), "t.jsonl")
     message = refused(path)
     assert all(word in message for word in ["line 3: ", "(and 1 more)", *words]), message
+    assert not any(word in message for word in ("recursion", "surrogate", "codec", "Exceeds", "sys.")), message
+
+
+def test_no_depth_of_brackets_leads_past_the_message(tmp_path: Path) -> None:
+    """What is read may still be too deep to be written as a cell's text, or as a part of a message."""
+    for depth in (*range(100, 1000, 100), 3000, 30_000):
+        for row in ('{"file": "a.jpg", "label": "x", "t": %s}', '{"file": "a.jpg", "label": %s}'):
+            try:
+                found = read_table(table(tmp_path, row % ("[" * depth + "]" * depth), "t.jsonl"))
+            except PlanError as error:
+                assert "brackets go too deep" in str(error) or "column label has [[[" in str(error)
+            else:
+                assert found.sources[0].columns["t"] == "[" * depth + "]" * depth
 
 
 def test_json_that_is_no_lines(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import gzip
 import io
 import lzma
 import os
+import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -23,7 +25,7 @@ from augx.inputs import spool
 from augx.inputs.folders import class_tree
 from augx.inputs.tars import MAX_SHARDS, read_tars, shards
 from augx.sources import SourceSet, load
-from tests.conftest import ROOT, picture, write_picture
+from tests.conftest import ROOT, picture, tree, write_picture
 
 PACKERS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
 
@@ -87,7 +89,7 @@ def test_a_class_tree_in_a_tar_equals_its_folder(class_folders: Path, tmp_path: 
     for key, other in in_folder.items():
         assert (in_tar[key].label, in_tar[key].folder) == (other.label, other.folder)
         assert load(in_tar[key]).sha256 == load(other).sha256
-        assert "photos.tar" in in_tar[key].where
+        assert re.fullmatch(rf"{re.escape(str(tmp_path))}/photos\.tar: (\./)?{re.escape(key)}", in_tar[key].where)
 
 
 def test_names_longer_than_a_header_holds_are_whole_in_every_format(tmp_path: Path, png: bytes) -> None:
@@ -117,6 +119,10 @@ def test_a_shard_has_classes_and_texts_beside_its_pictures(tmp_path: Path, png: 
     [
         pytest.param(["cats/my.photo.jpg"], ["cats/my.photo.jpg"], ["cats"], id="dots in a class tree"),
         pytest.param(["x.png", "x.cls", "x.mask.png"], ["x.png"], ["7"], id="further pictures of a sample"),
+        pytest.param(["x.jpg", "x.seg.png", "y.seg.PNG", "y.jpeg"], ["x.jpg", "y.jpeg"], ["", ""], id="further pictures without a text"),
+        pytest.param(["c/p.v1.jpg", "c/p.v2.jpg"], ["c/p.v1.jpg", "c/p.v2.jpg"], ["c", "c"], id="dots alone make no sample"),
+        pytest.param(["c/a.jpg", "d/a.v2.jpg"], ["c/a.jpg", "d/a.v2.jpg"], ["c", "d"], id="a sample is of one folder"),
+        pytest.param(["a.jpg", "a.png"], ["a.jpg", "a.png"], ["", ""], id="one stem, two plain extensions"),
         pytest.param(["./cats/a.PNG", "./cats/a.txt~"], ["cats/a.PNG"], ["cats"], id="a leading dot, a capital extension"),
         pytest.param(["a.png"], ["a.png"], [""], id="no folder, no class"),
         pytest.param(["c/a.png", "__MACOSX/c/._a.png", "c/._a.png", ".h/a.png"], ["c/a.png"], ["c"], id="hidden ones"),
@@ -132,6 +138,20 @@ def test_what_is_a_picture(tmp_path: Path, png: bytes, members: list[str], keys:
 def test_a_label_is_for_those_without_a_cls(tmp_path: Path, png: bytes) -> None:
     found = read(tmp_path, packed(("d/a.png", png), ("b.png", png), ("b.cls", b"7")), label="all")
     assert [(s.label, s.folder) for s in found.sources] == [("all", "all/d"), ("7", "7")]
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 left out"), (12, "12 left out")], ids=["one", "many"])
+def test_further_pictures_of_samples_are_counted_with_an_example(tmp_path: Path, png: bytes, count: int, words: str) -> None:
+    names = [f"{i}{ending}" for i in range(count) for ending in (".jpg", ".seg.png")]
+    found = read(tmp_path, packed(*((name, png) for name in names)))
+    assert len(found.sources) == count
+    assert f"{words}: parts of a sample and no pictures of their own, such as 0.seg.png" in found.notes[0]
+
+
+@pytest.mark.parametrize(("text", "words"), [(b"caf\xe9", "is no text in UTF-8"), (b"x" * 2000, "has more than 1,000 bytes")])
+def test_a_cls_that_is_no_text_is_told_as_it_is(tmp_path: Path, png: bytes, text: bytes, words: str) -> None:
+    found = read(tmp_path, packed(("a.png", png), ("a.cls", text), ("b.png", png), ("b.cls", b"7")))
+    assert faults(found) == {"a.png": f"its .cls {words}; it holds the name or the number of a class", "b.png": ""}
 
 
 @pytest.mark.parametrize("text", [b"", b" \n", b"a/b", b"..", b"a\nb", b"\xff", b"x" * 2000, b"run.json"])
@@ -284,12 +304,12 @@ def test_a_bomb_is_refused_and_leaves_nothing(tmp_path: Path, temporary: Path, m
     monkeypatch.setattr(spool, "HEADROOM", 1 << 20)
     with pytest.raises(PlanError, match="over 100 times"):
         read(tmp_path, gzip.compress(bytes(20_000_000)))
-    assert not list(temporary.iterdir())
+    assert not tree(temporary)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")
 def test_a_full_disk_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "mkstemp", lambda prefix: (os.open("/dev/full", os.O_WRONLY), str(tmp_path / "gone")))
+    monkeypatch.setattr(tempfile, "mkstemp", lambda **_: (os.open("/dev/full", os.O_WRONLY), str(tmp_path / "gone")))
     with pytest.raises(OutputError, match="No space left on device; set TMPDIR"):
         read(tmp_path, gzip.compress(packed(("a.png", b"1"))))
 
@@ -334,7 +354,7 @@ def test_standard_input_is_spooled_and_its_spool_removed_by_its_maker_alone(
         "child = os.fork()\n"
         "if not child: sys.exit()\n"
         "os.waitpid(child, 0)\n"
-        "assert os.path.exists(path) and os.path.basename(path).startswith('augx-')\n"
+        "assert os.path.exists(path) and os.path.basename(os.path.dirname(path)).startswith('augx-spools-')\n"
         "print(found.sources[0].where, found.found_in, load(found.sources[0]).image.size)"
     )
     environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
@@ -342,6 +362,34 @@ def test_standard_input_is_spooled_and_its_spool_removed_by_its_maker_alone(
         [sys.executable, "-c", code], input=pack(packed(("c/a.png", png))), capture_output=True, env=environment, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
-    assert b"standard input: c/a.png () (33, 24)" in done.stdout
+    assert done.stdout.startswith(b"the tar on standard input: c/a.png () (33, 24)")
     assert not list(temporary.iterdir())
     assert picture().shape[:2] == (24, 33)
+
+
+def held_spool(temporary: Path, png: bytes) -> tuple[subprocess.Popen[bytes], Path]:
+    """A process that waits with a spool, and the spool."""
+    code = CHILD + "print(found.sources[0].path, flush=True)\nimport signal\nsignal.alarm(60)\nsignal.pause()"
+    environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(packed(("c/a.png", png)))
+    process.stdin.close()
+    path = Path(process.stdout.readline().decode().strip())
+    process.stdout.close()
+    return process, path
+
+
+def test_the_next_spool_removes_those_of_killed_processes_and_no_others(tmp_path: Path, temporary: Path, png: bytes) -> None:
+    (killed, left), (living, kept) = held_spool(temporary, png), held_spool(temporary, png)
+    theirs = temporary / "augx-spools-of-mine"
+    theirs.write_bytes(b"a file, not a folder")
+    (temporary / "augx-spools-link").symlink_to(tmp_path)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert left.exists()
+    load(read(tmp_path, gzip.compress(packed(("c/a.png", png)))).sources[0])
+    assert not left.parent.exists()
+    assert kept.exists() and theirs.exists() and (tmp_path / "own" / "p.png").exists()
+    living.terminate()
+    living.wait()

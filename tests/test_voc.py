@@ -156,7 +156,7 @@ def test_a_file_belongs_to_the_picture_of_its_own_name(tmp_path: Path) -> None:
     assert (first.key, first.path, first.folder, first.fault) == ("JPEGImages/a.jpg", str(root / "JPEGImages" / "a.jpg"), "", "")
     assert "there is no picture of this name" in lost.fault
     assert found.found_in == (str(root),)
-    assert found.notes == ("1 pictures without an .xml file are left out",)
+    assert found.notes == ("left out, since there is no .xml file for them: 1 picture, such as bare",)
     assert pickle.loads(pickle.dumps(first)) == first
 
 
@@ -171,7 +171,7 @@ def test_only_train_is_read_unless_another_is_named(tmp_path: Path) -> None:
     root = voc_set(tmp_path, train="a\nb\n", val="c\n", cat_val="c  1\na -1\n")
     found = read_voc(root)
     assert [source.name for source in found.sources] == ["a.jpg", "b.jpg"]
-    assert found.notes == ("1 annotated pictures that are not in train are left out (copies of a test set must not be trained on)",)
+    assert found.notes == ("left out, since they are annotated but not in train: 1 picture (copies of a test set must not be trained on)",)
     assert [source.name for source in read_voc(root, subset="val").sources] == ["c.jpg"]
     assert [source.name for source in read_voc(root, subset="cat_val").sources] == ["c.jpg"]
     assert len(read_voc(root, subset="all").sources) == 3

@@ -146,12 +146,37 @@ def test_only_train_is_read_unless_another_is_named(tmp_path: Path) -> None:
     assert keys(found) == ["images/train/a.png", "images/train/b.png"]
     assert [source.folder for source in found.sources] == ["train", "train"]
     assert found.found_in == (str(root),)
-    assert any(note.startswith("val: 1 pictures left out") for note in found.notes)
-    assert any("1 of 2 pictures have no label file" in note for note in found.notes)
+    assert any(note.startswith("val: 1 picture left out") for note in found.notes)
+    assert any("1 of 2 pictures has no label file" in note for note in found.notes)
     assert keys(read_yolo(root / "data.yaml", subset="val")) == ["images/val/c.png"]
     assert len(read_yolo(root, subset="all").sources) == 3
     with pytest.raises(PlanError, match="no subset 'minival'; there are: train, val"):
         read_yolo(root, subset="minival")
+
+
+def test_label_files_without_a_picture_are_noted(tmp_path: Path) -> None:
+    root = yolo_set(tmp_path, b="", d="0 0.5 0.5 0.1 0.1\n", e="1 0.5 0.5 0.1 0.1\n", **{"more/f": "0 0.5 0.5 0.1 0.1\n"})
+    (root / "labels" / "train" / "classes.txt").write_text("cat\ndog\n")
+    (root / "images" / "train" / "d.png").symlink_to(root / "images" / "train" / "a.png")
+    notes = read_yolo(root).notes
+    assert [note for note in notes if note.startswith("label files")] == [
+        f"label files without a picture, left out: 2, such as {root}/labels/train/e.txt"
+    ]
+
+
+@pytest.mark.parametrize("place", ["all", "all/images"], ids=["beside the pictures", "images in a folder of both"])
+def test_labels_that_have_their_pictures_are_not_noted(tmp_path: Path, place: str) -> None:
+    write_picture(tmp_path / place / "a.png")
+    for label in ("all/a.txt", "all/labels/a.txt") if place == "all/images" else ("all/a.txt",):
+        (tmp_path / label).parent.mkdir(exist_ok=True)
+        (tmp_path / label).write_text("0 0.5 0.5 0.1 0.1\n")
+    (tmp_path / "data.yaml").write_text(f"train: {place}\nnames: [cat]\n")
+    assert read_yolo(tmp_path).notes == ()
+
+
+def test_an_address_for_what_is_not_read_is_noted_alone(tmp_path: Path) -> None:
+    found = read_yolo(yolo_set(tmp_path, "train: images/train\nval: https://x.org/a\nnames: [cat]\n"))
+    assert any("val: https://x.org/a is not there" in note for note in found.notes)
 
 
 def test_annotations_are_small_and_go_to_other_processes(tmp_path: Path) -> None:
@@ -189,12 +214,18 @@ def test_indexes_of_the_same_set(index: str, tmp_path: Path) -> None:
         pytest.param("a: 1", "no index of a set", id="another YAML file"),
         pytest.param("train: images/gone\nnames: [a]", "line 1: train: images/gone is not there", id="a folder that is not there"),
         pytest.param("train: 7\nnames: [a]", "line 1: train: is a folder, .*found 7", id="a number for a folder"),
-        pytest.param("train: images/train\n", "names: is a list", id="no names"),
+        pytest.param("train: images/train\n", "there is no names:.* such as names: ", id="no names"),
+        pytest.param("train: images/train\nnames: cat", "names: is a list .*found 'cat'", id="a word for names"),
+        pytest.param(
+            "names: [a]\ntrain: https://x.org/coco8.zip",
+            "line 2: train: https://x.org/coco8.zip is an address; augx never",
+            id="an address",
+        ),
         pytest.param("train: images/train\nnames: [a, a]", "line 2: names: class 1: 'a' stands for class 0 already", id="a name twice"),
         pytest.param("train: images/train\nnames: [a, true]", "line 2: names: class 1: .*in quotes", id="a truth value for a name"),
         pytest.param('train: images/train\nnames: ["a\\nb"]', "printable text", id="a line break in a name"),
         pytest.param("train: images/train\nnames: {9999999999: a}", "a whole number from 0", id="a huge class number"),
-        pytest.param("train: images/train\nnames: [a]\nnc: 2", "line 3: nc: 2, but there are 1 names", id="another count"),
+        pytest.param("train: images/train\nnames: [a]\nnc: 2", "line 3: nc: 2, but the length of names: is 1", id="another count"),
         pytest.param("train: images/train\nnames: [a]\nkpt_shape: [17, 4]", "line 3: kpt_shape: is", id="four numbers a keypoint"),
         pytest.param(
             "train: images/train\nnames: [a]\nkpt_shape: [2, 3]\nflip_idx: [1, 1]", "line 4: flip_idx: keypoint 0", id="no exchange"

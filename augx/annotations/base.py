@@ -49,6 +49,10 @@ class Layout:
 
     categories: tuple[Category, ...] = ()
 
+    def top(self, part: str) -> str:
+        """The folder that pictures of a part of a split go to; ``""`` where there is no split."""
+        return "/".join(filter(None, (self.pictures, part)))
+
     def beside(self, place: str, size: tuple[int, int], instances: Sequence[Instance]) -> list[tuple[str, bytes]]:
         """The files (place, bytes) about the one picture at ``place``, such as its labels; made again with the picture alone."""
         return []

@@ -55,7 +55,8 @@ def read_coco(path: str | os.PathLike[str], *, root: str | os.PathLike[str] | No
     _sort(annotations, known, found, faults)
     faults.stop()
     folder = _folder(name, keys, bases)
-    sources = [_source(name, folder, key, picture) for key, picture in zip(keys, found.values(), strict=True)]
+    places = _places(keys)
+    sources = [_source(name, folder, key, place, picture) for key, place, picture in zip(keys, places, found.values(), strict=True)]
     return SourceSet(sources, CocoLayout(tuple(known.values())), (folder,), tuple(_notes(name, known, found)))
 
 
@@ -267,18 +268,26 @@ def _folder(path: str, keys: Sequence[str], bases: Sequence[str]) -> str:
     )
 
 
-def _source(path: str, folder: str, key: str, picture: _Found) -> Source:
+def _places(keys: Sequence[str]) -> Iterator[str]:
+    """The keys below the layout's folder of pictures, whose name is not said twice, unless that would make one place of two keys."""
+    taken = set(keys)
+    for key in keys:
+        place = key.removeprefix(f"{CocoLayout.pictures}/")
+        yield key if place in taken else place
+
+
+def _source(path: str, folder: str, key: str, place: str, picture: _Found) -> Source:
     held = CocoAnnotations(path, picture.place, picture.id, picture.size, tuple(picture.objects))
     more = f" (and {len(picture.faults) - 1:,} more)" if len(picture.faults) > 1 else ""
     fault = f"{printable(path)}: {picture.faults[0]}{more}" if picture.faults else ""
-    return Source(os.path.join(folder, key), key, "", posixpath.dirname(key), annotations=held, fault=fault)
+    return Source(os.path.join(folder, key), key, "", posixpath.dirname(place), annotations=held, fault=fault)
 
 
 def _notes(path: str, categories: Mapping[int, Category], pictures: Mapping[int, _Found]) -> Iterator[str]:
     where = printable(path)
     bare = sum(not picture.objects and not picture.faults for picture in pictures.values())
     if bare:
-        yield f"{where}: {bare:,} of {len(pictures):,} pictures have no annotations"
+        yield f"{where}: {bare:,} of {len(pictures):,} pictures {'has' if bare == 1 else 'have'} no annotations"
     nameless = {item.category for picture in pictures.values() for item in picture.objects if item.keypoints}
     nameless -= {category.name for category in categories.values() if category.keypoints}
     for name in sorted(nameless):

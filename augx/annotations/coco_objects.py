@@ -154,12 +154,16 @@ def _numbers(value: Any, what: str) -> array[float]:
     raise ValueError(f"its {what} must be a list of finite numbers, found {shown(bad)}")
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
 def _box(value: Any) -> array[float]:
     if value is None or value == []:
         return _NOTHING
     box = _numbers(value, "bbox")
     if len(box) != 4:
-        raise ValueError(f"its bbox must be x, y, width and height, found {len(box)} numbers")
+        raise ValueError(f"its bbox must be x, y, width and height, found {_counted(len(box), 'number')}")
     for start, name in enumerate(("width", "height")):
         if not box[start] + box[start + 2] > box[start]:
             raise ValueError(f"its bbox has the {name} {box[start + 2]:g}; it must be more than 0")
@@ -176,9 +180,9 @@ def _segmentation(value: Any) -> tuple[tuple[array[float], ...], Mapping[str, An
     polygons = tuple(_numbers(polygon, "segmentation's outline") for polygon in value)
     for polygon in polygons:
         if len(polygon) % 2:
-            raise ValueError(f"its segmentation has an outline of {len(polygon)} numbers; they are pairs x, y")
+            raise ValueError(f"its segmentation has an outline of {_counted(len(polygon), 'number')}; they are pairs x, y")
         if len(polygon) < 6:
-            raise ValueError(f"its segmentation has an outline of {len(polygon) // 2} points; an outline has 3 or more")
+            raise ValueError(f"its segmentation has an outline of {_counted(len(polygon) // 2, 'point')}; an outline has 3 or more")
     return polygons, None
 
 
@@ -188,7 +192,7 @@ def _keypoints(value: Any, category: Category) -> array[float]:
     points, names = _numbers(value, "keypoints"), len(category.keypoints)
     if len(points) % 3 or (names and len(points) != 3 * names):
         wanted = f"{3 * names}, 3 for each of the {names} of its category" if names else "3 for each point"
-        raise ValueError(f"its keypoints are {len(points)} numbers; they must be {wanted}")
+        raise ValueError(f"its keypoints have {_counted(len(points), 'number')}; they must be {wanted}")
     odd = next((seen for seen in points[2::3] if seen not in (0, 1, 2)), None)
     if odd is not None:
         raise ValueError(f"its keypoints have the visibility {odd:g}; it must be 0, 1 or 2")

@@ -115,16 +115,20 @@ def read_voc(path: str | os.PathLike[str], *, subset: str | None = None) -> Sour
     notes = []
     if name in lists and len(others := marked.keys() - stems.keys()):
         reason = " (copies of a test set must not be trained on)" if name.startswith("train") else ""
-        notes.append(f"{len(others):,} annotated pictures that are not in {name} are left out{reason}")
+        notes.append(f"left out, since they are annotated but not in {name}: {_pictures(len(others))}{reason}")
     bare = pictures.keys() - marked.keys()
     if bare:
-        notes.append(f"{len(bare):,} pictures without an .xml file are left out")
+        notes.append(f"left out, since there is no .xml file for them: {_pictures(len(bare))}, such as {printable(min(bare))}")
     if links:
-        notes.append(f"{len(links):,} symbolic links are not followed")
+        notes.append(f"symbolic links are not followed: {len(links):,}")
     sources = [_source(root, stem, where, (annotated, shown), marked, pictures) for stem, where in sorted(stems.items())]
     if not sources:
         raise PlanError(f"{printable(root)}: {name} lists no picture")
     return SourceSet(sorted(sources, key=lambda source: source.key), VocLayout(subset=_list_name(name)), (root,), tuple(notes))
+
+
+def _pictures(count: int) -> str:
+    return f"{count:,} picture{'s' * (count != 1)}"
 
 
 def categories_of(sources: Sequence[Source]) -> tuple[Category, ...]:

@@ -180,7 +180,7 @@ def _outline(element: Element) -> Array:
             raise element.fault(f"point {half} of the polygon has x or y alone")
         points = [[numbered[number]["x"], numbered[number]["y"]] for number in sorted(numbered)]
     if len(points) < 3:
-        raise element.fault(f"a polygon of {len(points)} points; it has 3 or more")
+        raise element.fault(f"a polygon of {len(points)} point{'s' * (len(points) != 1)}; it has 3 or more")
     outline = np.array(points)
     left, top, right, bottom = enclosing(outline)
     if not (left < right and top < bottom):

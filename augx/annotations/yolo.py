@@ -17,7 +17,7 @@ from typing import Any, ClassVar, NamedTuple
 from augx.annotations.base import Category, Layout, Picture
 from augx.annotations.listing import file_names, files_below
 from augx.annotations.yolo_index import Index, numbered, read_index
-from augx.annotations.yolo_labels import LabelForm, YoloLabels, class_numbers, line_of
+from augx.annotations.yolo_labels import LabelForm, YoloLabels, class_numbers, line_of, without_picture
 from augx.errors import PlanError, SourceError, printable
 from augx.files import read_bytes
 from augx.sample import Instance
@@ -141,7 +141,8 @@ def read_yolo(path: str | os.PathLike[str], *, subset: str | None = None, orient
     names: dict[str, frozenset[str]] = {}
     by_split = {split: [found for entry in index.splits[split] for found in _listed(index, entry, links, names)] for split in chosen}
     pictures = _each_once(index.name, [found for split in chosen for found in by_split[split]])
-    notes = [*index.notes, *_remarks(index, pictures, links), *_left_out(index, chosen)]
+    entries = [entry for split in chosen for entry in index.splits[split]]
+    notes = [*index.notes, *_remarks(index, pictures, links), *_unpaired(entries, pictures, links), *_left_out(index, chosen)]
     categories = index.categories
     if categories is None:
         seen = {number for found in pictures if found.label for number in class_numbers(found.label) if number < _MAX_UNNAMED}
@@ -246,7 +247,7 @@ def _each_once(name: str, found: list[_Found]) -> list[_Found]:
 
 
 def _remarks(index: Index, pictures: list[_Found], links: list[str]) -> Iterator[str]:
-    followed = f"{len(links):,} symbolic links among the pictures are not followed" if links else ""
+    followed = f"symbolic links among the pictures are not followed: {len(links):,}" if links else ""
     if not pictures:
         raise PlanError(f"{printable(index.name)}: no picture in it; {followed or 'pictures end in ' + ', '.join(sorted(EXTENSIONS))}")
     bare = sum(not found.label for found in pictures)
@@ -256,11 +257,19 @@ def _remarks(index: Index, pictures: list[_Found], links: list[str]) -> Iterator
             f"{printable(index.name)}: no picture has labels; those of {printable(first)} would be {printable(_label_of(first))}"
         )
     if bare:
-        yield f"{bare:,} of {len(pictures):,} pictures have no label file: taken for background"
+        yield f"{bare:,} of {len(pictures):,} pictures {'has' if bare == 1 else 'have'} no label file: taken for background"
     if followed:
         yield followed
     if index.points and all(category.swap == tuple(range(index.points)) for category in index.categories or ()):
         yield "no flip_idx, and no left and right in kpt_names: keypoints keep their numbers in mirrored copies"
+
+
+def _unpaired(entries: Sequence[str], pictures: Sequence[_Found], links: Sequence[str]) -> Iterator[str]:
+    known = {_label_of(found.path) for found in pictures} | {found.label for found in pictures}
+    known.update(_label_of(os.path.join(entry, link)) for entry in entries for link in links)
+    folders = dict.fromkeys(os.path.dirname(_label_of(os.path.join(entry, "x"))) for entry in entries if os.path.isdir(entry))
+    if lonely := list(dict.fromkeys(path for folder in folders for path in without_picture(folder, known))):
+        yield f"label files without a picture, left out: {len(lonely):,}, such as {printable(lonely[0])}"
 
 
 def _left_out(index: Index, chosen: list[str]) -> Iterator[str]:
@@ -274,7 +283,7 @@ def _left_out(index: Index, chosen: list[str]) -> Iterator[str]:
                     len(files_below(e, EXTENSIONS, [])) if os.path.isdir(e) else len(_lines(e, index.root, os.path.dirname(e)))
                     for e in entries
                 )
-                yield f"{split}: {count:,} pictures left out{reason}"
+                yield f"{split}: {count:,} picture{'s' * (count != 1)} left out{reason}"
 
 
 def _splits(index: Index, folders: Mapping[str, list[str]], notes: list[str]) -> dict[str, tuple[str, ...]]:

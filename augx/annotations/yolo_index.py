@@ -133,6 +133,9 @@ def _entries(fields: _Fields, key: str, root: str, own: str, notes: list[str], *
     for number, entry in enumerate(entries):
         if not isinstance(entry, str) or not entry or "\0" in entry:
             raise fields.fault(f"{key}: is a folder, a list of folders, or a .txt with paths of pictures; found {entry!r}", key, number)
+        if "://" in entry and needed:
+            cure = "augx never reads from the network: download it, and name its folder"
+            raise fields.fault(f"{key}: {printable(entry)} is an address; {cure}", key, number)
         # Exports have ../train/images beside the file itself: Ultralytics, too, looks without the ../ where nothing is.
         tries = [os.path.join(folder, name) for name in (entry, entry.removeprefix("../")) for folder in dict.fromkeys((root, own))]
         place = next((place for place in tries if os.path.exists(place)), None)
@@ -154,8 +157,10 @@ def _names(fields: _Fields) -> dict[int, str]:
         raise fields.fault(f"nc: is how many classes there are, found {count!r}", "nc")
     if stated is None and count is not None:
         return {number: f"class_{number}" for number in range(count)}  # as Ultralytics names them
+    if stated is None:
+        raise fields.fault("there is no names:, which says what the classes are called; write it, such as names: [cat, dog]", "names")
     if not isinstance(stated, (list, dict)) or not stated:
-        raise fields.fault("names: is a list of the classes' names, or number: name for each", "names")
+        raise fields.fault(f"names: is a list of the classes' names, or number: name for each; found {str(stated)[:60]!r}", "names")
     names: dict[int, str] = {}
     first: dict[str, int] = {}
     for key, name in stated.items() if isinstance(stated, dict) else enumerate(stated):
@@ -171,7 +176,7 @@ def _names(fields: _Fields) -> dict[int, str]:
         names[int(key)] = name
         first[name] = int(key)
     if count is not None and count != len(names):
-        raise fields.fault(f"nc: {count}, but there are {len(names)} names", "nc")
+        raise fields.fault(f"nc: {count}, but the length of names: is {len(names)}; make them agree", "nc")
     return dict(sorted(names.items()))
 
 

@@ -8,13 +8,16 @@ visibility are fractions of the picture's width and height. https://docs.ultraly
 from __future__ import annotations
 
 import math
+import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
+from augx.annotations.listing import files_below
 from augx.annotations.outlines import enclosing
-from augx.errors import SourceError, printable
+from augx.errors import PlanError, SourceError, printable
 from augx.files import read_bytes
 from augx.sample import Array, Box, Instance
 
@@ -73,6 +76,15 @@ def class_numbers(path: str) -> set[int]:
         return set()
     firsts = (line.split(None, 1)[0] for line in lines if line.strip())
     return {int(first) for first in firsts if first.isdigit() and len(first) < 9}
+
+
+def without_picture(folder: str, known: Collection[str]) -> list[str]:
+    """The label files below ``folder`` that are not ``known``; other texts, such as lists and names of classes, are passed over."""
+    try:
+        paths = [os.path.join(folder, path) for path in files_below(folder, (".txt",), [])]
+    except PlanError:  # pictures without labels have no such folder
+        return []
+    return [path for path in paths if path not in known and class_numbers(path)]
 
 
 def _instance(line: bytes, size: tuple[int, int], form: LabelForm) -> Instance:

@@ -58,7 +58,8 @@ def check(images: tuple[str, ...], input_root: str | None, label: str | None, **
         click.echo(f"augx: {printable(path)}: {reason}; tried without it", err=True)
     labels = list(dict.fromkeys(source.label for source in sources))
     formats = list(dict.fromkeys(os.path.splitext(source.name)[1] for source in sources))
-    hints = [hint for hint in lint(spec, samples, labels, formats=formats) if hint.code not in options["ignore"]]
+    categories = found.layout.categories if found is not None and found.layout is not None else ()
+    hints = [hint for hint in lint(spec, samples, labels, formats=formats, categories=categories) if hint.code not in options["ignore"]]
     _print(spec, hints, len(samples), options)
     if hints and options["strict"]:
         raise click.exceptions.Exit(1)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from augx.commands.options import AMOUNT, JOBS, MAX_PIXELS, SOURCES, SPEC, typed_plan, typed_sources, typed_spec, write_out
+from augx.commands.options import AMOUNT, JOBS, MAX_PIXELS, SOURCES, SPEC, counted, typed_plan, typed_sources, typed_spec, write_out
 from augx.commands.plan import print_plan
 
 if TYPE_CHECKING:
@@ -155,20 +155,26 @@ def _print_report(report: Report, plan: Plan, options: dict[str, Any], signal_nu
         summary = {"output": report.output, **counts, "failures": failures, "stopped": report.stopped, "seconds": round(report.seconds, 3)}
         write_out(json.dumps(summary).encode() + b"\n")
     for failure in report.failures:
-        click.echo(f"augx: {printable(failure.source)}: {failure.reason}; {failure.missing} files missing", err=True)
+        click.echo(f"augx: {printable(failure.source)}: {failure.reason}; {counted(failure.missing, 'file')} missing", err=True)
     if options["quiet"] and not report.missing:
         return
     if report.clipped and not options["quiet"]:
-        objects = "1 object" if report.clipped == 1 else f"{report.clipped} objects"
-        click.echo(f"augx: {objects} reached beyond the edge of a picture, and are clipped there", err=True)
-    sources = f"{len(plan.rows)} picture{'s' if len(plan.rows) > 1 else ''}"
-    made = f"{report.made} files made from {sources} in {printable(report.output)}"
-    kept = f", {report.kept} were there already" if report.kept else ""
+        objects = counted(report.clipped, "object")
+        click.echo(
+            f"augx: {objects} reached beyond the edge of a picture, and {'is' if report.clipped == 1 else 'are'} clipped there", err=True
+        )
+    sources = counted(len(plan.rows), "picture")
+    made = f"{counted(report.made, 'file')} made from {sources} in {printable(report.output)}"
+    kept = f", {report.kept} {'was' if report.kept == 1 else 'were'} there already" if report.kept else ""
     missing = f", {report.missing} of {report.planned} missing" if report.missing else ""
     speed = f" ({report.seconds:.1f} s, {report.made / report.seconds:.0f} a second)" if report.made else ""
     if plan.layout is not None and plan.layout.kind != "folders":
-        hidden = f" ({report.dropped} were hardly visible on copies, and dropped)" if report.dropped else ""
+        hidden = (
+            f" ({report.dropped} {'was' if report.dropped == 1 else 'were'} hardly visible on copies, and dropped)"
+            if report.dropped
+            else ""
+        )
         if report.made:
-            click.echo(f"augx: {report.objects} object{'s' if report.objects != 1 else ''} moved with them{hidden}", err=True)
+            click.echo(f"augx: {counted(report.objects, 'object')} moved with them{hidden}", err=True)
     again = "; the same command goes on" if signal_number is not None else ""
     click.echo(f"augx: {made}{kept}{missing}{speed}{again}", err=True)

@@ -119,11 +119,11 @@ def typed_sources(images: Sequence[str], input_root: str | None, label: str | No
     if options["layout"] == "channels_first":
         how["channels_first"] = True
     if input_root is None and how.keys() - ({"root"} if listed is not None else set()):
+        from augx.inputs import as_typed
+
         given = sorted(how.keys() - {"root"}) or ["root"]
-        names = {"mask_columns": "--mask-column", "channels_first": "--layout channels_first"}
-        raise click.UsageError(f"{names.get(given[0], '--' + given[0].replace('_', '-'))} goes with --input")
+        raise click.UsageError(f"{as_typed(given[0])} goes with --input")
     from augx import SourceSet, find_sources, named_images, read_list
-    from augx.errors import printable
 
     if images:
         return SourceSet(named_images(images, label))
@@ -131,9 +131,21 @@ def typed_sources(images: Sequence[str], input_root: str | None, label: str | No
         found = read_list(sys.stdin.buffer if listed == "-" else listed, null=options["null"], root=options["root"], label=label)
     else:
         found = find_sources(input_root or "", label=label, **how)
-    for note in found.notes:
-        click.echo(f"augx: {printable(note)}", err=True)
+    print_notes(found.notes, options)
     return found
+
+
+def print_notes(notes: Sequence[str], options: dict[str, Any]) -> None:
+    """Remarks go to standard error, unless they are not wanted."""
+    from augx.errors import printable
+
+    for note in notes if not options.get("quiet") else ():
+        click.echo(f"augx: {printable(note)}", err=True)
+
+
+def counted(n: int, thing: str) -> str:
+    """A number and what it counts: 1 file, 2 files."""
+    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
 
 
 def typed_plan(images: Sequence[str], sources: SourceSet, spec: Spec, options: dict[str, Any]) -> Plan:

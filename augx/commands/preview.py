@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--html", metavar="FILE", help="A report as one HTML file: sheets by class, counts, histograms of what is drawn.")
 @click.option("--show", type=COUNT, default=11, show_default=True, help="Copies to show of each picture.")
 @click.option("--sources", type=COUNT, default=2, show_default=True, help="With --input: pictures to show of each class.")
+@click.option("--no-targets", is_flag=True, help="Leave out the boxes, outlines, keypoints and masks of an annotated set.")
 @AMOUNT
 @MAX_PIXELS
 @click.option("--quiet", is_flag=True, help="Errors only.")
@@ -56,7 +57,8 @@ def _write(plan: Plan, spec: Spec, output: str | None, sources: int | None, opti
         raise PlanError(f"{printable(output)}: a sheet of {cells} pictures would be too high, {MOST} is the most; show fewer by {what}")
     for path in filter(None, (output, options["html"])):
         check_path(path)
-    shown = preview(plan, spec, copies=options["show"], sources=sources, max_pixels=options["max_pixels"])
+    how: dict[str, Any] = {"copies": options["show"], "max_pixels": options["max_pixels"], "targets": not options["no_targets"]}
+    shown = preview(plan, spec, sources=sources, **how)
     if output is not None:
         put(output, as_png(contact_sheet(shown.strips(options["spec"]))))
     if options["html"] is not None:

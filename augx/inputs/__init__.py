@@ -67,9 +67,8 @@ def find_sources(input: str | os.PathLike[str], **options: Any) -> SourceSet:
     words, allowed = _KINDS[kind]
     for name in given:
         if name not in allowed:
-            option = _NAMES.get(name, f"--{name.replace('_', '-')}")
             fits = " or ".join(words for words, names in _KINDS.values() if name in names)
-            raise PlanError(f"--input {printable(path)}: {option} goes with {fits or 'nothing'}; this is {words}")
+            raise PlanError(f"--input {printable(path)}: {as_typed(name)} goes with {fits or 'nothing'}; this is {words}")
     masks = given.pop("masks", None)
     found = _read(kind, path, given)
     if masks is not None:
@@ -78,10 +77,20 @@ def find_sources(input: str | os.PathLike[str], **options: Any) -> SourceSet:
         found = with_masks(found, os.fspath(masks))
         given["masks"] = os.fspath(masks)
     if masks is not None or any(source.masks for source in found.sources):
-        found = replace(found, layout=found.layout or Layout())
+        from augx.inputs.masks import lossy_masks
+
+        found = replace(found, layout=found.layout or Layout(), notes=(*found.notes, *lossy_masks(found.sources)))
     elif kind == "folders":
         return found
-    return replace(found, reading=_plain({"input": path, **given})) if path != "-" else found
+    if path == "-":
+        return found  # what was on standard input can't be found again
+    reading = {name: _plain(name, value) for name, value in {"input": path, **given}.items()}
+    return replace(found, reading=reading)
+
+
+def as_typed(option: str) -> str:
+    """An option of ``find_sources`` as the command has it: ``--label-column`` for ``label_column``."""
+    return _NAMES.get(option, f"--{option.replace('_', '-')}")
 
 
 def layout_of(state: Mapping[str, Any]) -> Layout:
@@ -93,10 +102,11 @@ def layout_of(state: Mapping[str, Any]) -> Layout:
     return found.restored(state)
 
 
-def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: [*value] if isinstance(value, tuple) else value if name not in PATHS else os.fspath(value) for name, value in options.items()
-    }
+def _plain(name: str, value: Any) -> Any:
+    """An option as run.json holds it: a path as text, columns as a list."""
+    if name in PATHS:
+        return os.fspath(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _read(kind: str, path: str, options: Mapping[str, Any]) -> SourceSet:

@@ -5,6 +5,7 @@ Formats: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html,
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import os
@@ -21,7 +22,7 @@ import numpy as np
 from augx.errors import PlanError, SourceError, printable
 from augx.files import read_bytes
 from augx.inputs.lists import Faults, check_label, one_folder
-from augx.inputs.spool import BLOCK, opened, spooled, within_ratio
+from augx.inputs.spool import BLOCK, Spooled, opened, spooled, within_ratio
 from augx.sample import Array
 from augx.sources import Part, Pixels, Source, SourceSet
 
@@ -31,6 +32,8 @@ MAX_HEADER = 4096
 """Bytes of an array's header."""
 WINDOW = 1 << 26
 """Bytes of an array that are in memory at once."""
+_NEAR, _FAR = 0.5, 16.0
+"""How far beyond black and white resampling may lead, and how far standardising (to mean 0 and deviation 1)."""
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, struct.error, ValueError, OverflowError)
 PAIRS = {
     "x_train": ("y_train",),
@@ -112,7 +115,7 @@ def read_arrays(path: str, *, channels_first: bool = False, labels: str | None =
         else:
             raise PlanError(f"{printable(path)}: this is no .npy and no .npz; augx reads what numpy.save, savez and savez_compressed write")
     pixels, length = _form(pictures, channels_first), pictures.shape[0]
-    notes += pictures.notes
+    notes += [*pictures.notes, *_brightness(pictures)]
     classes = [label or ""] * length
     if label is None and labels is not None:
         classes = _named_labels(labels)
@@ -121,15 +124,14 @@ def read_arrays(path: str, *, channels_first: bool = False, labels: str | None =
         notes += said.notes
     if len(classes) != length:
         raise PlanError(f"{printable(labels or (said or pictures).name)}: {len(classes):,} labels for {length:,} pictures; each has one")
-    notes += _brightness(pictures)
     where, offset, row = pictures.path, pictures.offset, pictures.row
     if pictures.fortran:
         where, offset = spooled((np.ascontiguousarray(block).tobytes() for block in pictures.blocks()), pictures.name), 0
-    before = "" if where == path else f"{path} "
-    parts = (Part(offset + i * row, row, f"{before}row {i}", pixels) for i in range(length))
+    made = Source if where == path else functools.partial(Spooled, file=path)
+    parts = (Part(offset + i * row, row, f"row {i}", pixels) for i in range(length))
     keys = (f"{name}/{i}.png" if name else f"{i}.png" for i, name in enumerate(classes))
     none: dict[str, str] = {}
-    sources = [Source(where, key, name, name, part, none) for key, name, part in zip(keys, classes, parts, strict=True)]
+    sources = [made(where, key, name, name, part, none) for key, name, part in zip(keys, classes, parts, strict=True)]
     return SourceSet(sources, found_in=(path,), notes=tuple(f"{printable(path)}: {note}" for note in notes))
 
 
@@ -162,10 +164,9 @@ def _table(name: str, path: str, offset: int, size: int) -> _Table:
 
 def _form(table: _Table, channels_first: bool) -> Pixels:
     """How a row is a picture."""
-    name, shape, dtype = table.name, table.shape, table.dtype
-    sizes = " x ".join(map(str, shape))
+    name, shape, dtype, sizes = table.name, table.shape, table.dtype, " x ".join(map(str, table.shape))
     if dtype.str not in DTYPES:
-        cast = "(pictures * 255).astype(np.uint8)" if dtype.kind == "b" else "pictures.astype(np.float32) or np.uint8"
+        cast = {"b": "(pictures * 255).astype(np.uint8)", "f": "pictures.astype(np.float32)"}.get(dtype.kind, "them as one of these")
         raise PlanError(f"{name}: its pixels are {dtype}; augx reads uint8, uint16 and float32 (black 0, white 1): save {cast}")
     if len(shape) not in (3, 4) or (len(shape) == 3 and shape[2] <= 4):
         hint = {1: "", 2: "; rows of pixels are unfolded by pictures.reshape(n, height, width)"}.get(len(shape), "")
@@ -186,12 +187,19 @@ def _form(table: _Table, channels_first: bool) -> Pixels:
 
 
 def _brightness(table: _Table) -> list[str]:
-    """A remark on floats that go to 255, as many sets have them, judged by the first picture."""
+    """A remark on floats beyond black and white, judged by some of the first pictures. Raises ``PlanError`` for those far beyond."""
     if table.dtype.kind != "f":
         return []
-    first = next(table.blocks())[0]
-    top = first[np.isfinite(first)].max(initial=0)
-    return [f"float32 up to {top:g}: black is 0 and white is 1, so divide by 255, or save uint8"] if top > 2 else []
+    first = next(table.blocks())
+    values = first[:: -(-len(first) // 64)]
+    values = values[np.isfinite(values)]
+    low, top = float(values.min(initial=0)), float(values.max(initial=0))
+    found = f"float32 from {low:g} to {top:g}, where black is 0 and white is 1"
+    if low < -_FAR or top > _FAR:
+        cure = "divide by 255, or save pictures.astype(np.uint8)" if low >= 0 and top <= 255 else "scale them to 0 to 1, and save that"
+        raise PlanError(f"{table.name}: {found}; {cure}")
+    note = f"{found}: tone and pixel steps cut off what lies beyond; give pictures before they are standardised"
+    return [note] if low < -_NEAR or top > 1 + _NEAR else []
 
 
 def _named_labels(path: str) -> list[str]:
@@ -212,8 +220,8 @@ def _classes(table: _Table) -> list[str]:
     columns = shape[1] if len(shape) == 2 else 1
     if len(shape) > 2 or columns == 0 or kind not in ("iubf" if columns > 1 else "iuUS"):
         cast = "; save labels.astype(np.int64)" if kind in "fb" and columns == 1 else ""
-        found = f"{table.dtype} of shape {' x '.join(map(str, shape))}"
-        raise PlanError(f"{table.name}: labels are whole numbers or text, one a picture, or one-hot rows; found {found}{cast}")
+        found = f"found {table.dtype} of shape {' x '.join(map(str, shape))}{cast}"
+        raise PlanError(f"{table.name}: labels are whole numbers or text, one a picture, or one-hot rows; {found}")
     return _checked(_one_hot(table) if columns > 1 else _single(table), table.name, "row", 0)
 
 
@@ -260,12 +268,8 @@ def _from_zip(file: IO[bytes], path: str, *, wanted: bool) -> tuple[_Table, _Tab
         raise PlanError(f"{printable(path)}: it is damaged, or no .npz: {printable(error)}") from None
     rest = sorted(set(members) - {x, y})
     why = ", since copies of test data would leak into training" if any("test" in name for name in rest) else ""
-    notes = (
-        [f"pictures are {x!r}" + (f", classes {y!r}" if y else ", without classes") + f"; left alone: {', '.join(rest)}{why}"]
-        if rest
-        else []
-    )
-    return pictures, said, [printable(note) for note in notes]
+    classes = f"classes {y!r}" if y else "without classes"
+    return pictures, said, [printable(f"pictures are {x!r}, {classes}; left alone: {', '.join(rest)}{why}")] if rest else []
 
 
 def _pair(names: Sequence[str], path: str) -> tuple[str, str]:

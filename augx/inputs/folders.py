@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+from augx.annotations.listing import files_below
 from augx.errors import PlanError, printable
 from augx.sources import EXTENSIONS, Source
 
@@ -37,14 +38,16 @@ def class_tree(root: str | os.PathLike[str]) -> list[Source]:
     if not os.path.isdir(root):
         raise PlanError(f"--input {printable(root)}: this is a file; give it as --image")
     links: list[str] = []
-    sources = sorted(_walk(root, "", links), key=lambda source: source.key)
-    if not sources:
-        raise PlanError(
-            f"--input {printable(root)}: no image in this folder"
-            + (f" ({len(links)} symbolic links are not followed)" if links else "")
-            + f"; images end in {', '.join(sorted(EXTENSIONS))}"
-        )
-    return sources
+    keys = files_below(root, EXTENSIONS, links)
+    if not keys:
+        linked = f" ({'1 symbolic link is' if len(links) == 1 else f'{len(links):,} symbolic links are'} not followed)" if links else ""
+        raise PlanError(f"--input {printable(root)}: no image in this folder{linked}; images end in {', '.join(sorted(EXTENSIONS))}")
+    folders: dict[str, str] = {}  # one string for all pictures of a folder
+    return [_in_tree(root, key, folders.setdefault(folder := key.rpartition("/")[0], folder)) for key in keys]
+
+
+def _in_tree(root: str, key: str, folder: str) -> Source:
+    return Source(os.path.join(root, key), key, folder.partition("/")[0], folder)
 
 
 def must_exist(path: str) -> None:
@@ -53,21 +56,5 @@ def must_exist(path: str) -> None:
         os.stat(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise PlanError(f"{printable(path) or 'an empty path'}: {reason}; check the spelling and the permissions") from None
-
-
-def _walk(root: str, folder: str, links: list[str]) -> Iterator[Source]:
-    try:
-        entries = list(os.scandir(os.path.join(root, folder)))
-    except OSError as error:
-        raise PlanError(f"{printable(os.path.join(root, folder).rstrip('/'))}: can't list this folder: {error.strerror}") from None
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        key = f"{folder}/{entry.name}" if folder else entry.name
-        if entry.is_symlink():
-            links.append(key)
-        elif entry.is_dir():
-            yield from _walk(root, key, links)
-        elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS and entry.is_file():
-            yield Source(os.path.join(root, key), key, folder.partition("/")[0], folder)
+        cure = "augx never reads from the network: download it first" if "://" in path else "check the spelling and the permissions"
+        raise PlanError(f"{printable(path) or 'an empty path'}: {reason}; {cure}") from None

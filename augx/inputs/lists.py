@@ -5,14 +5,15 @@ and what is wrong with the lines of a file.
 from __future__ import annotations
 
 import functools
+import json
 import os
 import stat
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from augx.errors import PlanError, printable
 from augx.inputs.folders import must_exist
-from augx.sources import EXTENSIONS, Source, SourceSet
+from augx.sources import EXTENSIONS, Source, SourceSet, key_below, named_format
 
 _MOST = 1 << 28  # bytes of a list: some millions of paths, all of which are held in memory
 _LONGEST = 1 << 24  # bytes of a line of text
@@ -52,7 +53,7 @@ def read_list(
             if first is not source:
                 raise ValueError(_twice(first.path, path, here, f"{unit} {known}"))
         except ValueError as fault:
-            faults.add(number, str(fault))
+            faults.add(number, fault)
     faults.check()
     if not seen:
         raise PlanError(f"{name}: no path in it; " + ("NUL stands between paths" if null else "one path a line"))
@@ -68,10 +69,14 @@ class Faults:
         self.count = 0
         self._first = ""
 
-    def add(self, number: int, text: str) -> None:
+    def add(self, number: int, fault: str | Exception) -> None:
         """One more, of a line (or entry, or row) by its number from 1."""
         self.count += 1
-        self._first = self._first or f"{self.name}: {self.unit} {number}: {text}"
+        if isinstance(fault, RecursionError):
+            fault = "brackets go too deep; a cell is a text, a number, or a list or object of few levels"
+        elif isinstance(fault, UnicodeEncodeError):
+            fault = "half a character (one of \\ud800 to \\udfff alone); write both halves, or the character itself"
+        self._first = self._first or f"{self.name}: {self.unit} {number}: {fault}"
 
     def stop(self, number: int, text: str) -> PlanError:
         """The error to raise for one that nothing after it can be read beyond."""
@@ -85,34 +90,6 @@ class Faults:
 
     def _error(self) -> PlanError:
         return PlanError(self._first + (f" (and {self.count - 1:,} more)" if self.count > 1 else ""))
-
-
-def key_below(path: str, root: str) -> str:
-    """The stable name of ``path``, relative to ``root`` or absolute, below the absolute ``root``; as text, no link is followed.
-
-    Raises ``ValueError`` for what is no name of a file there.
-    """
-    if not path or path[0] in "/." or path[-1] == "/" or "/." in path or "//" in path or "\0" in path:
-        path = _normal(path, root)
-    if len(path) > _NAME_MAX // 4 and any(len(os.fsencode(part)) > _NAME_MAX for part in path.split("/")):
-        raise ValueError(f"a name of more than {_NAME_MAX} bytes in {printable(path[:40])}...; no file can have it")
-    return path
-
-
-def _normal(path: str, root: str) -> str:
-    if not path:
-        raise ValueError("no file name")
-    if "\0" in path:
-        raise ValueError(f"a NUL character in the file name {printable(path)}")
-    if "://" in path:
-        raise ValueError(f"{printable(path)} is an address, not a file; download the pictures first")
-    whole = "/" + os.path.normpath(os.path.join(root, path)).lstrip("/")
-    prefix = root.rstrip("/") + "/"
-    if whole == root:
-        raise ValueError(f"{printable(path)} is the pictures' own folder, not a file in it")
-    if not whole.startswith(prefix):
-        raise ValueError(f"{printable(path)} lies outside {printable(root)}; name the folder that all pictures lie below by --root")
-    return whole.removeprefix(prefix)
 
 
 class Names:
@@ -130,8 +107,8 @@ class Names:
         key = key_below(name, self.top)
         if self.extension is None:
             self.extension = ""
-            self.extension = "" if known(key) else self._found(key)
-        if self.extension and not known(key):
+            self.extension = "" if named_format(key) else self._found(key)
+        if self.extension and not named_format(key):
             key += self.extension
         return self.root + key, key
 
@@ -147,15 +124,12 @@ class Names:
         return ""
 
 
-def known(key: str) -> bool:
-    """Whether it ends as a picture's file does."""
-    return os.path.splitext(key)[1].lower() in EXTENSIONS
-
-
 def folder_of(key: str, label: str) -> str:
     """The folder below the output for the copies of a picture with this key: that of its label, then the key's own folders."""
     folder = key.rpartition("/")[0]
-    if f"{folder}/".startswith(f"{label}/"):
+    if folder == label:
+        return label  # one string for all pictures of a class
+    if folder.startswith(f"{label}/"):
         return folder
     return f"{label}/{folder}" if folder else label
 
@@ -222,6 +196,41 @@ def text_lines(file: BinaryIO, faults: Faults) -> Iterator[tuple[int, str]]:
         if len(raw) == _LONGEST:
             raise faults.stop(number, f"a line of more than {_LONGEST >> 20} MiB; this is no table")
         yield number, line
+
+
+def json_rows(file: BinaryIO, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of JSON lines with the numbers of their lines; what is no object is a fault."""
+    for number, line in text_lines(file, faults):
+        if not line.strip():
+            continue
+        try:
+            row = _STRICT.decode(line)
+            if type(row) is not dict:
+                raise ValueError('expected one object a line, such as {"file_name": "a.jpg", "label": "cat"}')
+            if "\\ud" in line.lower():
+                json.dumps(row, ensure_ascii=False).encode()
+        except json.JSONDecodeError as error:
+            faults.add(number, f"no JSON: {error.msg} at column {error.colno}; each line is one whole object")
+        except (ValueError, RecursionError) as error:
+            faults.add(number, error)
+        else:
+            yield number, row
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(row := dict(pairs)) != len(pairs):
+        raise ValueError("an object has one key twice")
+    return row
+
+
+def _whole(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # Python refuses what would take it long
+        raise ValueError(f"a whole number of {len(digits.lstrip('-'))} digits; put it in quotation marks, so that it is text") from None
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_whole)
 
 
 def _content(stream_or_path: BinaryIO | str | os.PathLike[str]) -> tuple[str, bytes]:

@@ -5,19 +5,25 @@ from __future__ import annotations
 import atexit
 import bz2
 import contextlib
+import fcntl
+import functools
 import gzip
 import io
 import lzma
 import os
 import re
+import shutil
 import stat
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import IO, Any, NamedTuple
 
+from augx.annotations.listing import file_names
 from augx.errors import OutputError, PlanError, printable
 from augx.files import write_all
+from augx.sources import Source
 
 BLOCK = 1 << 20
 MAX_RATIO = 100
@@ -34,8 +40,24 @@ _OPENERS: tuple[tuple[bytes, str, Any], ...] = (
     (b"\xfd7zXZ\x00", "xz", lzma.open),
 )
 _REFUSED = {b"\x28\xb5\x2f\xfd": ("zstd", "zstd -dc"), b"\x04\x22\x4d\x18": ("lz4", "lz4 -dc")}
+PREFIX = "augx-spools-"
+"""How the folders of spools begin, each a process'."""
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
 HEAD = 6
 """Bytes that tell how a file is compressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled(Source):
+    """A source whose bytes lie in a spool; messages name the user's own file, ``file``, and not the spool."""
+
+    file: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where it lies, for messages."""
+        return f"{self.file}: {self.part.name}" if self.part is not None else self.file
 
 
 class Unpacked(NamedTuple):
@@ -59,15 +81,14 @@ def opened(path: str) -> IO[bytes]:
 
 
 def spooled(pieces: Iterable[bytes], name: str) -> str:
-    """The path of a new temporary file with these bytes; it is removed when this process ends, and if ``pieces`` raises.
+    """The path of a new temporary file with these bytes; it goes when this process ends, or if ``pieces`` raises.
 
     ``name`` is the user's own file, for messages. Raises ``OutputError`` if there is no room for it.
     """
     try:
-        descriptor, path = tempfile.mkstemp(prefix="augx-")
+        descriptor, path = tempfile.mkstemp(dir=_own_folder(os.getpid(), tempfile.gettempdir()))
     except OSError as error:
         raise _no_room(name, error) from None
-    atexit.register(_remove, path, os.getpid())
     try:
         for piece in pieces:
             try:
@@ -75,11 +96,46 @@ def spooled(pieces: Iterable[bytes], name: str) -> str:
             except OSError as error:
                 raise _no_room(name, error) from None
     except BaseException:
-        _remove(path, os.getpid())
+        with contextlib.suppress(OSError):
+            os.unlink(path)
         raise
     finally:
         os.close(descriptor)
     return path
+
+
+@functools.cache
+def _own_folder(process: int, below: str) -> str:
+    """A new folder for the spools of one process, after those of dead ones are removed.
+
+    The folder is locked for as long as the process lives, or a fork of it, so a lock that can be had tells that nobody reads there
+    any more: not even a kill leaves a spool for longer than until the next one is made. Raises ``OSError``.
+    """
+    for name in file_names(below):
+        if name.startswith(PREFIX):
+            with contextlib.suppress(OSError):
+                _sweep(os.path.join(below, name))
+    while True:
+        folder = tempfile.mkdtemp(prefix=PREFIX, dir=below)
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(folder, _FOLDER)  # never closed, so that the lock ends with the process
+            with contextlib.suppress(OSError):  # where a file system has no locks, what a killed process leaves is kept
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.path.isdir(folder):
+                atexit.register(_remove, folder, process)
+                return folder
+            os.close(descriptor)  # another process' sweep was there before the lock
+
+
+def _sweep(folder: str) -> None:
+    """Remove a folder of this user's spools, unless somebody holds it, which raises ``OSError``."""
+    descriptor = os.open(folder, _FOLDER | os.O_NOFOLLOW)
+    try:
+        if os.fstat(descriptor).st_uid == os.geteuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(folder, os.getpid())
+    finally:
+        os.close(descriptor)
 
 
 def _no_room(name: str, error: OSError) -> OutputError:
@@ -87,11 +143,10 @@ def _no_room(name: str, error: OSError) -> OutputError:
     return OutputError(f"{printable(name)}: it is unpacked to {printable(folder)}: {error.strerror}; set TMPDIR to a folder with room")
 
 
-def _remove(path: str, process: int) -> None:
-    # A forked process inherits this; the file is its parent's.
+def _remove(folder: str, process: int) -> None:
+    # A forked process inherits this; the folder is its parent's.
     if os.getpid() == process:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def compression(head: bytes, name: str) -> str:

@@ -13,12 +13,12 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 from augx.errors import PlanError, printable
-from augx.inputs.lists import Faults, Names, check_label, checked_root, folder_of, known, one_folder, opened, text_lines
-from augx.sources import Source, SourceSet
+from augx.inputs.lists import Faults, Names, check_label, checked_root, folder_of, json_rows, one_folder, opened, text_lines
+from augx.sources import Source, SourceSet, named_format
 
 _IMAGE = (r"((image|img)_)?file_?(names?|path)?|path|(image|img|picture|photo)_?(name|path)?", r"((image|img|file)_)?id|id_code")
 _LABEL = (r"labels?|(class|category|label)_?name|class|category|target|y", r"(class|label|category)_id")
@@ -49,9 +49,9 @@ def read_table(
 
     File names are paths below ``root``, by default the table's own folder; if the first has no extension of a picture, the one
     of the file that is there goes for all of that kind. Columns that are not named are known by their usual names; ``label``
-    is the class of all. ``mask_columns`` hold paths of masks. Cells stay as written, so ``007`` and ``NO`` are classes; a whole
-    float of JSON or Parquet is its integer (pandas makes floats of a column with holes). Equal rows count once. No picture
-    is looked at but the first.
+    is the class of all. ``mask_columns`` hold paths of masks; an empty cell there costs that picture alone (``Source.fault``).
+    Cells stay as written, so ``007`` and ``NO`` are classes; a whole float of JSON or Parquet is its integer (pandas makes floats
+    of a column with holes). Equal rows count once. No picture is looked at but the first.
 
     Raises ``PlanError``: a table that can't be read, and rows that can't be used, the first by its line, the others counted.
     """
@@ -81,6 +81,8 @@ def read_table(
     faults.check()
     if not sources:
         raise PlanError(f"{name}: no rows, only the columns {_listed(table.columns)}")
+    if all(source.fault for source in sources.values()):
+        raise PlanError(f"{name}: no row has all its masks, in {_listed(masks)}; say which --mask-column has them, or leave it out")
     notes = [*table.notes, *(f"names without extension in {_listed([one])}: read as {of.extension}" for one, of in paths if of.extension)]
     if alike := _alike({source.label for source in sources.values()}):
         notes.append(
@@ -103,12 +105,13 @@ def _sources(table: _Table, paths: Sequence[tuple[str, Names]], column: str | No
             own = label if label is not None else _name(row.pop(column or "", None), column or "")
             if own not in classes:
                 classes[own] = one_folder(own)
-            targets = tuple((one, of.of(_name(row.pop(one, None), one))[0]) for one, of in masks)
+            own = classes[own]  # one string for all pictures of a class
+            targets, lacking = _masks(row, masks, f"{faults.unit} {line}") if masks else ((), "")
             rest = {k: text for k, v in row.items() if (text := v if type(v) is str else _text(v))}
-            source = Source(path, key, classes[own], folder_of(key, own), columns=rest, masks=targets)
+            source = Source(path, key, own, folder_of(key, own), columns=rest, masks=targets, fault=lacking)
             if (first := found.setdefault(key, source)) is source:
                 lines[key] = line
-            elif source == first:
+            elif replace(source, fault=first.fault) == first:
                 again += 1
             else:
                 raise ValueError(
@@ -116,10 +119,18 @@ def _sources(table: _Table, paths: Sequence[tuple[str, Names]], column: str | No
                     "(boxes, many to a picture, are read from COCO, YOLO and Pascal VOC)"
                 )
         except (ValueError, RecursionError) as fault:
-            faults.add(line, str(fault))
+            faults.add(line, fault)
     if again:
         table.notes.append(f"rows that say again what another says, and count once: {again:,}")
     return found
+
+
+def _masks(row: dict[str, Any], masks: Iterable[tuple[str, Names]], place: str) -> tuple[tuple[tuple[str, str], ...], str]:
+    """The masks that a row names, by their columns, and why its picture can't be made if a cell is empty."""
+    cells = [(one, names, row.pop(one, None)) for one, names in masks]
+    found = tuple([(one, names.of(_name(cell, one))[0]) for one, names, cell in cells if not _hole(cell)])
+    empty = [one for one, _, cell in cells if _hole(cell)]
+    return found, f"no mask in column {_listed(empty)}, {place}" if empty else ""
 
 
 def _alike(labels: Iterable[str]) -> tuple[str, ...]:
@@ -132,7 +143,7 @@ def _name(value: object, column: str) -> str:
     """The text of a file name or a class; raises ``ValueError`` for what is none."""
     if type(value) is str and value:
         return value
-    if value is None or value == "" or value != value:  # NaN, which is what pandas has for a hole
+    if _hole(value):
         raise ValueError(f"nothing in the column {_listed([column])}")
     if type(value) is int or (isinstance(value, float) and value.is_integer() and abs(value) < 2**53):
         return str(int(value))
@@ -142,7 +153,11 @@ def _name(value: object, column: str) -> str:
 
 def _text(value: object) -> str:
     """Any other cell: compact JSON, nothing for a hole."""
-    return "" if value is None or value != value else _COMPACT.encode(value)
+    return "" if _hole(value) else _COMPACT.encode(value)
+
+
+def _hole(value: object) -> bool:
+    return value is None or value == "" or value != value  # NaN, which is what pandas has for a hole
 
 
 def _chosen(table: _Table, taken: Sequence[str | None], given: str | None, usual: Sequence[str], what: str, option: str) -> str:
@@ -186,7 +201,7 @@ def _csv(file: BinaryIO, faults: Faults, delimiters: str = ",;\t") -> _Table:
     for i, column in enumerate(columns):
         if column and column in columns[:i]:
             raise faults.stop(number, f"two columns are called {_listed([column])} ({columns.index(column) + 1} and {i + 1}); rename one")
-        if known(column):
+        if named_format(column):
             raise faults.stop(number, f"{_listed([column])} is a file's name; the first line names the columns, such as filename,label")
     nameless = columns.count("")
     notes = [f"{nameless} column{'s' * (nameless > 1)} without a name left out"] if nameless else []
@@ -199,7 +214,8 @@ def _csv_rows(reader: Any, columns: Sequence[str], before: int, faults: Faults) 
             continue
         if len(cells) != len(columns):
             cure = "; a cell with the separator in it stands in quotation marks" if len(cells) > len(columns) else ""
-            faults.add(line, f"{len(cells)} cell{'s' * (len(cells) > 1)}, but there are {len(columns)} columns{cure}")
+            there = f"are {len(columns)} columns" if len(columns) > 1 else "is 1 column"
+            faults.add(line, f"{len(cells)} cell{'s' * (len(cells) > 1)}, but there {there}{cure}")
             continue
         yield line, dict(zip(columns, cells, strict=True))
 
@@ -226,39 +242,12 @@ _CSV_FAULTS = {
 
 
 def _json_lines(file: BinaryIO, faults: Faults) -> _Table:
-    rows = _json_rows(file, faults)
+    rows = json_rows(file, faults)
     first = next(rows, None)
     if first is None:
         faults.check()
         raise PlanError(f"{faults.name}: this table is empty")
     return _Table(faults.name, list(first[1]), itertools.chain([first], rows))
-
-
-def _json_rows(file: BinaryIO, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in text_lines(file, faults):
-        if not line.strip():
-            continue
-        try:
-            row = _STRICT.decode(line)
-            if type(row) is not dict:
-                raise ValueError('expected one object a line, such as {"file_name": "a.jpg", "label": "cat"}')
-            if "\\ud" in line.lower():
-                json.dumps(row, ensure_ascii=False).encode()
-        except json.JSONDecodeError as error:
-            faults.add(number, f"no JSON: {error.msg} at column {error.colno}; each line is one whole object")
-        except (ValueError, RecursionError) as error:
-            faults.add(number, str(error))
-        else:
-            yield number, row
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(row := dict(pairs)) != len(pairs):
-        raise ValueError("an object has one key twice")
-    return row
-
-
-_STRICT = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 def _parquet(file: BinaryIO, faults: Faults) -> _Table:

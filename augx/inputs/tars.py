@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from augx.errors import PlanError, printable
 from augx.inputs.lists import check_label, folder_of, one_folder
-from augx.inputs.spool import BLOCK, HEAD, MAX_HEADERS, DamageError, Window, compression, opened, unpacked
+from augx.inputs.spool import BLOCK, HEAD, MAX_HEADERS, DamageError, Spooled, Window, compression, opened, unpacked
 from augx.sources import EXTENSIONS, Part, Source, SourceSet
 
 MAX_SHARDS = 100_000
@@ -27,17 +27,20 @@ MAX_TEXT = 64_000
 """Bytes of a .txt or .json that is carried along."""
 MAX_CLASS = 1_000
 MAX_NAME, MAX_PATH = 255, 2_000
-STDIN = "standard input"
+STDIN = "the tar on standard input"
 
 
 @dataclass
 class _Tar:
-    """What was found in one tar: pictures (key, where, fault), texts by sample, what was left out, why more can't be listed (rest)."""
+    """What was found in one tar: pictures (key, where, fault), texts by sample, and what is wrong with a sample's class; what was
+    left out, and why more can't be listed (rest). ``path`` is the tar itself, or its spool.
+    """
 
     name: str
     path: str
     pictures: list[tuple[str, Part, str]] = field(default_factory=list)
     beside: dict[str, dict[str, str]] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     rest: str = ""
@@ -61,10 +64,8 @@ def read_tars(paths: str | Sequence[str], *, label: str | None = None) -> Source
         notes += [f"{printable(tar.name)}: {count:,} left out: {what}" for what, count in tar.left_out.items()]
     if not any(source.part is not None for source in sources):
         why = [source.fault for source in sources] + notes
-        place = (
-            printable(paths if isinstance(paths, str) else ", ".join(paths[:3])) + ": no picture in it" + (f" ({why[0]})" if why else "")
-        )
-        raise PlanError(f"{place}; pictures end in {', '.join(sorted(EXTENSIONS))}")
+        place = printable(", ".join(STDIN if path == "-" else path for path in ([paths] if isinstance(paths, str) else paths[:3])))
+        raise PlanError(f"{place}: no picture in it{f' ({why[0]})' if why else ''}; pictures end in {', '.join(sorted(EXTENSIONS))}")
     _refuse_twins(sources)
     return SourceSet(sources, found_in=tuple(name for name in names if name != "-"), notes=tuple(notes))
 
@@ -143,10 +144,10 @@ def _take(tar: _Tar, member: tarfile.TarInfo, file: IO[bytes]) -> None:
     whole = member.offset_data + member.size <= os.fstat(file.fileno()).st_size
     if extension in EXTENSIONS:
         if not _is_below(member.name, names):
-            tar.left_out["members whose name is no path below a folder"] += 1
+            tar.left_out[f"members whose name is no path below a folder, or longer than {MAX_NAME} bytes"] += 1
             return
-        where = member.name if tar.path == tar.name else f"{tar.name}: {member.name}"
-        tar.pictures.append((key, Part(member.offset_data, member.size, where), "" if whole else "the tar ends in the middle of it"))
+        part = Part(member.offset_data, member.size, member.name)
+        tar.pictures.append((key, part, "" if whole else "the tar ends in the middle of it"))
     elif whole and kind in ("cls", "txt", "json"):
         limit = MAX_CLASS if kind == "cls" else MAX_TEXT
         data = os.pread(file.fileno(), min(member.size, limit + 1), member.offset_data)
@@ -155,6 +156,9 @@ def _take(tar: _Tar, member: tarfile.TarInfo, file: IO[bytes]) -> None:
             tar.left_out[f".{kind} members over {MAX_TEXT:,} bytes, not in UTF-8 or no JSON"] += 1
         else:
             tar.beside.setdefault(_sample(key), {})[kind] = text or ""
+        if text is None and kind == "cls":
+            what = "is no text in UTF-8" if len(data) <= limit else f"has more than {MAX_CLASS:,} bytes"
+            tar.unread[_sample(key)] = f"its .cls {what}; it holds the name or the number of a class"
     if not whole:
         raise DamageError(f"the tar ends in the middle of {printable(key)}")
 
@@ -181,20 +185,22 @@ def _text(data: bytes, kind: str) -> str | None:
 
 def _sources(tar: _Tar, label: str | None) -> list[Source]:
     classed = any("cls" in tar.beside.get(_sample(key), ()) for key, _, _ in tar.pictures)
+    whole = {_sample(key) for key, _, _ in tar.pictures if not _has_dots(key)}
+    further: list[str] = []
     sources: list[Source] = []
     known = functools.cache(_label_fault)
     for key, part, fault in tar.pictures:
         beside = tar.beside.get(_sample(key), {})
-        # x.mask.png next to x.cls is a part of the sample x; in a class tree without such files it is a picture like any other.
-        if beside and key.rpartition("/")[2].count(".") > 1:
-            tar.left_out["further pictures of a sample, such as x.mask.png beside x.cls"] += 1
+        # x.seg.png next to x.jpg or x.cls is a part of the sample x; with neither it is a picture like any other, named x.seg.
+        if _has_dots(key) and (beside or _sample(key) in whole):
+            further.append(key)
             continue
         said = beside.get("cls")
         own = label if label is not None else key.partition("/")[0] if "/" in key else ""
         if said is None and classed and label is None:
             fault = fault or "it has no .cls, as other pictures of this tar have"
         elif said is not None and known(said):
-            fault = fault or f"its .cls: {known(said)}"
+            fault = fault or tar.unread.get(_sample(key)) or f"its .cls: {known(said)}"
         elif said is not None:
             own = said
         elif own and known(own):
@@ -202,7 +208,13 @@ def _sources(tar: _Tar, label: str | None) -> list[Source]:
             continue
         folder = folder_of(key, own) if own else key.rpartition("/")[0]
         columns: dict[str, str] = {kind: beside[kind] for kind in ("txt", "json") if kind in beside}
-        sources.append(Source(tar.path, key, own, folder, part, columns, fault=fault))
+        made = Source if tar.path == tar.name else functools.partial(Spooled, file=tar.name)
+        sources.append(made(tar.path, key, own, folder, part, columns, fault=fault))
+    if further:
+        tar.left_out[
+            f"parts of a sample and no pictures of their own, such as {printable(further[0])} "
+            f"(a sample's names are the same up to the first dot; masks are read from a folder, not from a tar)"
+        ] = len(further)
     cut = bool(sources) and sources[-1].fault.startswith("the tar ends")
     if tar.rest and not cut:
         last = sources[-1] if sources else Source("", "", label or "", label or "")
@@ -218,6 +230,11 @@ def _label_fault(label: str) -> str:
     except ValueError as fault:
         return str(fault)
     return ""
+
+
+def _has_dots(key: str) -> bool:
+    """Whether a member's name goes on between its first dot and its extension."""
+    return key.rpartition("/")[2].count(".") > 1
 
 
 def _sample(key: str) -> str:

@@ -10,8 +10,11 @@ import numpy as np
 from augx.distributions import Normal, Range, TruncatedNormal, Whole
 from augx.draws import Draws, draw
 from augx.errors import CopyError
+from augx.made import renamings
 from augx.ranges import Quantity
 from augx.recipe import apply, recipes
+from augx.review.marking import Marking
+from augx.review.marks import Marks
 from augx.review.sheet import CELL, Cell, Strip, thumbnail
 from augx.review.spread import chances
 from augx.sample import Sample
@@ -26,47 +29,61 @@ _LARGE = 1_500_000
 _BESIDE = (0.8, 0.3, 0.65, 0.1, 0.9, 0.45, 0.2, 0.7)
 """Uniforms for what a transform draws besides its ranges, such as corners: not all alike, or they would show nothing of that."""
 _WORDS = 3  # values in a caption
+_UNMARKED = Marking()
 
 
-def alone(spec: Spec, sample: Sample) -> Iterator[Strip]:
+def alone(spec: Spec, sample: Sample, marking: Marking = _UNMARKED) -> Iterator[Strip]:
     """A strip for each number that varies of each transform that the spec has."""
-    yield from _strips(spec, sample, set(), "")
+    yield from _strips(spec, sample, set(), "", marking)
 
 
-def alone_of_class(general: Spec, own: Spec, label: str, sample: Sample) -> Iterator[Strip]:
+def alone_of_class(general: Spec, own: Spec, label: str, sample: Sample, marking: Marking = _UNMARKED) -> Iterator[Strip]:
     """The strips of what a class has for itself, and of what the general settings have and it has not."""
-    yield from _strips(own, sample, {_same(place, transform) for place, transform in leaves(general.nodes)}, label)
+    yield from _strips(own, sample, {_same(place, transform) for place, transform in leaves(general.nodes)}, label, marking)
     owns = {place for place, transform in leaves(own.nodes) if transform.p}
     for place, transform in leaves(general.nodes):
         if transform.p and place not in owns:
             yield Strip(place, (f"off for class {label}",), (), beside=True)
 
 
-def made(spec: Spec, sample: Sample, draws: Draws) -> Iterator[Array | None]:
-    """The copies' pictures, None for one that can't be made."""
-    for recipe in recipes(spec, draws, sample):
+def made(
+    spec: Spec, sample: Sample, draws: Draws, marking: Marking, whole: Sample | None = None
+) -> Iterator[tuple[Array | None, Marks | None]]:
+    """The copies' pictures, None for one that can't be made, and their targets.
+
+    ``whole`` is the source, where ``sample`` is that made smaller.
+    """
+    ways = recipes(spec, draws, sample)
+    targets = recipes(spec, draws, whole) if whole is not None and whole is not sample else None
+    for recipe, renamed in zip(ways, renamings(spec, whole or sample, draws), strict=True):
+        moved = recipe if targets is None else next(targets)
         try:
-            yield apply(recipe, sample)
+            yield apply(recipe, sample), marking.of_copy(spec, whole or sample, moved, renamed)
         except CopyError:
-            yield None
+            yield None, None
 
 
-def cell(picture: Array | None, caption: str, side: int = 0) -> Cell:
-    """A picture, or with ``side`` only its middle of so many pixels."""
+def cell(picture: Array | None, caption: str, marking: Marking = _UNMARKED, marks: Marks | None = None) -> Cell:
+    """A picture with its targets, small."""
     if picture is None:
         return Cell(None, f"{caption}: can't be made")
-    if side:
-        top, left = max(0, (picture.shape[0] - side) // 2), max(0, (picture.shape[1] - side) // 2)
-        picture = picture[top : top + side, left : left + side]
-    return Cell(thumbnail(picture), caption)
+    return Cell(marking.thumbnail(picture, marks), caption)
 
 
-def _strips(spec: Spec, sample: Sample, seen: set[str], label: str) -> Iterator[Strip]:
+def _middle(picture: Array | None, caption: str) -> Cell:
+    """The middle of a picture, pixel for pixel; its targets would only hide what is to be seen there."""
+    if picture is None:
+        return cell(None, caption)
+    top, left = max(0, (picture.shape[0] - CELL) // 2), max(0, (picture.shape[1] - CELL) // 2)
+    return cell(picture[top : top + CELL, left : left + CELL], caption)
+
+
+def _strips(spec: Spec, sample: Sample, seen: set[str], label: str, marking: Marking) -> Iterator[Strip]:
     small = _reduced(sample)
     declared = chances(spec.nodes)
     for place, node in spec.nodes:
         if isinstance(node, Mix):
-            yield from _mixed(spec, place, sample)
+            yield from _mixed(spec, place, sample, marking)
     for place, transform in leaves(spec.nodes):
         same = _same(place, transform)
         if same in seen or not transform.p:
@@ -81,7 +98,7 @@ def _strips(spec: Spec, sample: Sample, seen: set[str], label: str) -> Iterator[
         # Geometry and levels look the same on a smaller picture; a window of so many pixels does not, and neither does noise.
         smaller = not isinstance(transform, Pixel) and getattr(transform, "size", None) is None
         for field in varying or [next(iter(quantities), "")]:
-            yield _strip(spec, (place, transform), field, small if smaller else sample, words)
+            yield _strip(spec, (place, transform), field, (small if smaller else sample, sample), words, marking)
 
 
 def _same(place: str, transform: Transform) -> str:
@@ -96,9 +113,15 @@ def _reduced(sample: Sample) -> Sample:
     return Sample(sample.key, sample.sha256, Levels(sample.image.reduced(times, times)[0])) if times else sample
 
 
-def _strip(spec: Spec, leaf: tuple[str, Transform], field: str, sample: Sample, words: Sequence[str]) -> Strip:
-    """One number of one transform at its low end, its middle and its high end, its others in their middles."""
+def _strip(
+    spec: Spec, leaf: tuple[str, Transform], field: str, samples: tuple[Sample, Sample], words: Sequence[str], marking: Marking
+) -> Strip:
+    """One number of one transform at its low end, its middle and its high end, its others in their middles.
+
+    ``samples`` are the picture that is worked on, which may be a smaller one, and the source.
+    """
     place, transform = leaf
+    sample, whole = samples
     quantities = transform.quantities()
     u = np.full((3, 15), 0.5)
     u[:, len(quantities) : len(quantities) + len(_BESIDE)] = _BESIDE
@@ -116,10 +139,11 @@ def _strip(spec: Spec, leaf: tuple[str, Transform], field: str, sample: Sample, 
     image = sample.image.image
     if transform.of_colour and image.ndim == 2:
         details.append("nothing to a grey picture")
-    pictures = list(made(spec, sample, draws))
-    fine = isinstance(transform, Pixel) and any(_is_fine(image, picture) for picture in pictures)
+    pictures = list(made(spec, sample, draws, marking, whole))
+    fine = isinstance(transform, Pixel) and any(_is_fine(image, picture) for picture, _ in pictures)
     details += ["the middle, pixel for pixel"] if fine else []
-    cells = [cell(picture, captions[i], CELL if fine else 0) for picture, i in zip(pictures, kept, strict=True)]
+    each = zip(pictures, (captions[i] for i in kept), strict=True)
+    cells = [_middle(picture, words) if fine else cell(picture, words, marking, marks) for (picture, marks), words in each]
     return Strip(place, tuple(details), tuple(cells), beside=True)
 
 
@@ -160,12 +184,13 @@ def _value(name: str, value: Any) -> str:
     return f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
 
 
-def _mixed(spec: Spec, place: str, sample: Sample) -> Iterator[Strip]:
+def _mixed(spec: Spec, place: str, sample: Sample, marking: Marking) -> Iterator[Strip]:
     """The first copies of a mix alone."""
     draws = draw(spec, sample.key, range(64))
     on = np.flatnonzero(draws.active.get(place, np.zeros(64, bool)))[:3]
     if len(on):
         params = {where: {name: v[on] for name, v in drawn.items()} for where, drawn in draws.params.items() if where.startswith(place)}
         mixed = Draws(len(on), params, {where: draws.active[where][on] for where in params})
-        cells = [cell(picture, f"of copy {i}") for picture, i in zip(made(spec, sample, mixed), on, strict=True)]
+        pictures = zip(made(spec, sample, mixed, marking), on, strict=True)
+        cells = [cell(picture, f"of copy {i}", marking, marks) for (picture, marks), i in pictures]
         yield Strip(place, ("as copies draw it",), tuple(cells), beside=True)

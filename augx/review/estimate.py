@@ -113,7 +113,7 @@ def estimate_plan(plan: Plan, spec: Spec, *, jobs: int | None = None, max_pixels
         for label, n in ((row.source.label, row.copies - sum(n for _, n in row.relabelled)), *row.relabelled):
             classes[label] += one.times(n)
     for row, size in zip(plan.rows, sizes, strict=True):
-        if plan.originals:
+        if row.with_original:
             classes[row.source.label] += Cost(bytes=size, seconds=_FILE_SECONDS)
     probed = len({chosen[b] for b, probe in probes.items() if probe is not None})
     return Estimate(classes, probed, made, failures, min(jobs or available_cores(), max(plan.files, 1)))
@@ -166,7 +166,7 @@ def _probed(
                     pixels += probe.copy.pixels * copies
                     by_row[i] = probe
                 except SourceError as error:
-                    failures.append(Failure(row.source.where, str(error), row.copies + plan.originals))
+                    failures.append(Failure(row.source.where, str(error), row.copies + row.with_original))
                     by_row[i] = None
             found[b] = by_row[i]
     return found, tuple(failures), made

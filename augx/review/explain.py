@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from augx.annotations.base import Layout
 from augx.decode import MAX_PIXELS
-from augx.draws import Draws, draw, relabelled
-from augx.errors import CopyError, printable
+from augx.draws import CopyParams, Draws, draw, relabelled
+from augx.errors import CopyError, SourceError, printable
+from augx.made import renamings
 from augx.matrices import inverse
-from augx.plan import planned_format
+from augx.planning import planned_format
 from augx.recipe import Recipe, recipes
+from augx.review.marking import Marking
+from augx.review.recorded import Recorded
 from augx.rows import Row
+from augx.sample import Sample
 from augx.sections import Mix, leaves
-from augx.sources import Source, load
+from augx.sources import EXTENSIONS, Source, load
 from augx.spec import Spec
 from augx.transforms import Geometric, Tone
 from augx.warp import is_window
@@ -57,8 +64,42 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Followed:
+    """What became of a source's targets: how many objects of each category were kept and dropped, and the masks that moved along.
+
+    An object is dropped where a copy shows less of it than ``min_visibility``. ``kept`` has the categories as on the copy.
+    """
+
+    kept: dict[str, int]
+    dropped: dict[str, int]
+    min_visibility: float
+    masks: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON-plain."""
+        return {"kept": self.kept, "dropped": self.dropped, "min_visibility": self.min_visibility, "masks": list(self.masks)}
+
+    def lines(self) -> list[str]:
+        """For a terminal."""
+        kept, dropped = sum(self.kept.values()), sum(self.dropped.values())
+        lines = []
+        if kept or dropped or not self.masks:
+            why = f"less than {100 * self.min_visibility:g} % to be seen" if self.min_visibility else "nothing to be seen"
+            lines.append(f"{_count(kept + dropped, 'object')}" + (f", {dropped} dropped ({why})" if dropped else ""))
+            for what, found in (("on the copy", self.kept), ("dropped", self.dropped)):
+                if found:
+                    lines.append(f"{what}: " + ", ".join(f"{n} {printable(category)}" for category, n in found.items()))
+        if self.masks:
+            lines.append(f"{_count(len(self.masks), 'mask')}, moved the same way: " + ", ".join(map(printable, self.masks)))
+        return [f"  {line}" for line in lines]
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything decided for one copy; ``chains`` are what a mix blends with it: weights, and what comes of each."""
+    """Everything decided for one copy; ``chains`` are what a mix blends with it: weights, and what comes of each.
+
+    ``targets`` is what became of an annotated source's; None where it has none.
+    """
 
     file: str
     source: str
@@ -72,6 +113,7 @@ class Explanation:
     border_mode: str
     outcome: Outcome
     chains: tuple[tuple[float, Outcome], ...]
+    targets: Followed | None = None
 
     def as_json(self) -> dict[str, Any]:
         """JSON-plain."""
@@ -79,7 +121,9 @@ class Explanation:
         steps = [{"section": step.section, "place": step.place, "params": step.params} for step in self.drawn]
         chains = [{"weight": weight, **outcome.as_json()} for weight, outcome in self.chains]
         sizes = {"size": list(self.size), "copy_size": list(self.copy_size)}
-        return {name: getattr(self, name) for name in names} | sizes | {"drawn": steps} | self.outcome.as_json() | {"chains": chains}
+        targets = {"targets": self.targets.as_json()} if self.targets is not None else {}
+        plain = {name: getattr(self, name) for name in names} | sizes | {"drawn": steps} | self.outcome.as_json()
+        return plain | {"chains": chains} | targets
 
     def as_text(self) -> str:
         """For a terminal."""
@@ -90,6 +134,8 @@ class Explanation:
             steps = [step for step in self.drawn if step.section == section]
             if steps or (section == "warp" and self.outcome.resamples):
                 lines += ["", f"{section} ({what})", *_listed(steps), *self._of(section)]
+        if self.targets is not None:
+            lines += ["", "targets", *self.targets.lines()]
         return "\n".join(lines) + "\n"
 
     def _of(self, section: str) -> list[str]:
@@ -118,6 +164,10 @@ class Explanation:
         return f"{times}{bent}; {outcome.border:.1%} of the copy is border ({self.border_mode})"
 
 
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
 def _listed(steps: list[Drawn]) -> list[str]:
     width = max((len(step.place) for step in steps), default=0)
     return [f"  {step.place:<{width}}  {'off' if step.params is None else _spelled(step.params)}".rstrip() for step in steps]
@@ -127,18 +177,45 @@ def _spelled(params: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in params.items()) or "on"
 
 
-def explain_copy(source: Source, spec: Spec, copy: int, *, max_pixels: int = MAX_PIXELS) -> Explanation:
-    """What ``augx generate`` does for one copy of a source. Raises ``SourceError`` for a picture that can't be read."""
+def explain_copy(source: Source, spec: Spec, copy: int, *, max_pixels: int = MAX_PIXELS, layout: Layout | None = None) -> Explanation:
+    """What ``augx generate`` does for one copy of a source, and, with the set's ``layout``, for its targets.
+
+    Raises ``SourceError`` for a picture or for targets that can't be read.
+    """
     row = Row(source, copy + 1, planned_format(source, spec))
     sample = load(source, max_pixels, flat=not FORMATS[row.format].alpha)
     own = spec.of_class(source.label)
     draws = draw(own, sample.key, range(copy, copy + 1))
+    (label,) = relabelled(own, source.label, draws)
+    file = "/".join(filter(None, (row.folder(label), row.file_name(copy, label))))
+    return _explained(file, source, spec, copy, draws, sample, layout)
+
+
+def explain_recorded(found: Recorded, *, max_pixels: int = MAX_PIXELS) -> Explanation:
+    """What was done for a copy on disk: the numbers of its manifest line. Raises ``SourceError`` also where its source has changed."""
+    fields, source = found.fields, found.source
+    extension = os.path.splitext(fields["file"])[1]
+    kind = EXTENSIONS.get(extension, extension[1:])
+    if kind not in FORMATS:
+        raise SourceError(f"its line in the manifest names no picture: {printable(fields['file'])}")
+    sample = load(source, max_pixels, flat=not FORMATS[kind].alpha)
+    if sample.sha256 != fields["source_sha256"]:
+        raise SourceError(f"its source {printable(source.where)} has changed since (SHA-256 differs), so the copy can't be explained by it")
+    params: CopyParams = fields["params"]
+    try:
+        return _explained(fields["file"], source, found.spec, fields["copy"], Draws.replayed([params]), sample, found.layout)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
+        raise SourceError(f"the numbers in its line are not such as this spec draws ({type(error).__name__}: {error})") from None
+
+
+def _explained(file: str, source: Source, spec: Spec, copy: int, draws: Draws, sample: Sample, layout: Layout | None) -> Explanation:
+    own = spec.of_class(source.label)
     (recipe,) = recipes(own, draws, sample)
     if recipe.size == (0, 0):
         raise CopyError(f"copy {copy} can't be made: its transforms under warp shrink or stretch it beyond what can be undone")
     (label,) = relabelled(own, source.label, draws)
     return Explanation(
-        file="/".join(filter(None, (row.folder(label), row.file_name(copy, label)))),
+        file=file,
         source=source.where,
         copy=copy,
         label=label,
@@ -150,7 +227,24 @@ def explain_copy(source: Source, spec: Spec, copy: int, *, max_pixels: int = MAX
         border_mode=recipe.canvas.border,
         outcome=_outcome(recipe, sample.image.image),
         chains=tuple((weight, _outcome(chain, sample.image.image)) for weight, chain in recipe.mix),
+        targets=_followed(own, draws, sample, recipe, layout),
     )
+
+
+def _followed(spec: Spec, draws: Draws, sample: Sample, recipe: Recipe, layout: Layout | None) -> Followed | None:
+    if layout is None:
+        return None
+    kept: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
+    (renamed,) = renamings(spec, sample, draws)
+    marking = Marking(layout)
+    for one in sample.instances:  # one by one, or nothing would say which was dropped
+        moved = marking.of_copy(spec, replace(sample, instances=(one,), masks=()), recipe, renamed)
+        if moved is not None and moved.instances:
+            kept[moved.instances[0].category] += 1
+        else:
+            dropped[one.category] += 1
+    return Followed(dict(kept), dict(dropped), spec.targets.min_visibility, tuple(mask.name for mask in sample.masks))
 
 
 def _outcome(recipe: Recipe, image: Array) -> Outcome:

@@ -15,9 +15,10 @@ from augx.expand import Report
 from augx.files import read_bytes
 from augx.manifest import Manifest
 from augx.plan import Plan
+from augx.review.marking import Marking
 from augx.review.preview import MOST, chosen_rows, preview
 from augx.review.report import COPIES, SOURCES, report
-from augx.review.sheet import Cell, thumbnail
+from augx.review.sheet import Cell
 from augx.review.spread import Tally
 from augx.rows import Row
 from augx.spec import Spec
@@ -31,13 +32,14 @@ def run_report(plan: Plan, spec: Spec, run: Report, *, name: str, max_pixels: in
     sources, copies = (SOURCES if classes * SOURCES * (COPIES + 1) <= MOST else 1), max(1, min(COPIES, MOST // classes - 1))
     rows = tuple(chosen_rows(plan, sources)[: MOST // (copies + 1)])
     wanted = {(row.source.key, copy) for row in rows for copy in range(min(copies, row.copies))}
-    files: dict[tuple[str, int], tuple[str, str]] = {}
+    lines: dict[tuple[str, int], dict[str, Any]] = {}
+    marking = Marking(plan.layout)
     tally = Tally(spec)
     batches: dict[str, list[CopyParams]] = defaultdict(list)
     for fields in _copies(run.output, {row.source.key for row in plan.rows}):
         place = fields["source"], fields["copy"]
         if place in wanted:
-            files[place] = fields["file"], fields["label"]
+            lines[place] = {name: value for name, value in fields.items() if name != "params"}
         batch = batches[fields.get("source_label", fields["label"])]
         batch.append(fields["params"])
         if len(batch) == _BATCH:
@@ -49,18 +51,18 @@ def run_report(plan: Plan, spec: Spec, run: Report, *, name: str, max_pixels: in
     def written(row: Row, copies: range) -> Iterator[Cell]:
         for copy in copies:
             caption = f"copy {copy}"
-            if (row.source.key, copy) not in files:
+            fields = lines.get((row.source.key, copy))
+            if fields is None:
                 yield Cell(None, f"{caption}: missing")
                 continue
-            file, label = files[row.source.key, copy]
-            caption += f", {label}" * (label != row.source.label)
-            path = os.path.join(run.output, file)
+            caption += f", {fields['label']}" * (fields["label"] != row.source.label)
             try:
-                yield Cell(thumbnail(decode(read_bytes(path), max_pixels)), caption)
-            except SourceError as error:
+                image = decode(read_bytes(os.path.join(run.output, fields["file"])), max_pixels)
+                yield Cell(marking.thumbnail(image, marking.of_line(fields, run.output, max_pixels)), caption)
+            except (SourceError, ValueError) as error:  # a region that is none shows when it is drawn
                 yield Cell(None, f"{caption}: {error}")
 
-    shown = preview(Plan(rows, plan.originals), spec, copies=copies, max_pixels=max_pixels, shown=written)
+    shown = preview(replace(plan, rows=rows), spec, copies=copies, max_pixels=max_pixels, shown=written)
     return report(replace(shown, plan=plan), list(tally.spreads()), run.failures, name=name, drawn=tally.copies, made=True)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
+from augx.annotations.base import Category
 from augx.errors import printable
 from augx.review.lint_classes import class_hints
 from augx.review.lint_pictures import clipped, double_jpeg, low_quality, much_border, synthetic
@@ -17,6 +18,7 @@ from augx.review.lint_places import CODES as CODES
 from augx.review.lint_places import Hint as Hint
 from augx.review.lint_places import parts, place_of
 from augx.review.lint_shows import never_shows, unchanged
+from augx.review.lint_targets import seen_twice, sides, slivers
 from augx.sample import Sample
 from augx.sections import leaves
 from augx.spec import Spec
@@ -28,12 +30,21 @@ _LEAST_SIDE = 8  # pixels; of smaller pictures nothing can be said
 _MOSTLY = 0.53
 
 
-def lint(spec: Spec, samples: Sequence[tuple[str, Sample]] = (), labels: Sequence[str] = (), *, formats: Sequence[str] = ()) -> list[Hint]:
+def lint(
+    spec: Spec,
+    samples: Sequence[tuple[str, Sample]] = (),
+    labels: Sequence[str] = (),
+    *,
+    formats: Sequence[str] = (),
+    categories: Sequence[Category] = (),
+) -> list[Hint]:
     """Hints on a spec, the general ones first, then those on what is different for single classes.
 
     ``samples`` are some pictures that it is for, each with its label; without any, a synthetic one of 640x480 stands in.
     ``labels`` are all class names; without any, those that the spec names. ``formats`` are the pictures' file extensions
-    (``.jpg``), as far as known. Everything is drawn from a stream of its own, so the same arguments give the same hints.
+    (``.jpg``), as far as known, ``categories`` those of an annotated set.
+
+    Everything is drawn from a stream of its own, so the same arguments give the same hints.
     """
     large_enough = [(label, sample) for label, sample in samples if min(sample.image.size) >= _LEAST_SIDE] or [("", synthetic())]
     tried: dict[str, Any] = {}
@@ -42,6 +53,7 @@ def lint(spec: Spec, samples: Sequence[tuple[str, Sample]] = (), labels: Sequenc
     for label in spec.classes:
         found = _Settings(spec, label, _probes(spec, label, large_enough), formats, tried).hints()
         hints += [hint for hint in found if (hint.code, hint.place) not in told]
+    hints += sides(spec, list(parts(spec)), categories)
     return [*hints, *class_hints(spec, labels or named_labels(spec)), *(_unused(spec, labels) if labels else ())]
 
 
@@ -109,12 +121,19 @@ class _Settings:
         if border:
             where = "warp" if any(True for _ in spec.warp.nodes("warp")) else "policy"
             yield Hint("much-border", where, border, self.at(where))
+        targets = spec.targets.model_dump(mode="json")
+        twice = self._once(partial(seen_twice, spec, samples), warp, policy, spec.output.size)
+        if twice:
+            yield Hint("seen-twice", "warp.border", twice, self.at("warp", "border"))
+        thin = self._once(partial(slivers, spec, samples), warp, policy, then, spec.output.size, targets)
+        if thin:
+            yield Hint("slivers", "targets.min_visibility", thin, ("targets", "min_visibility"))
         lost = self._once(partial(clipped, spec, samples), tone)
         if lost:
             yield Hint("clipped", "tone", lost, self.at("tone"))
-        twice, hard = double_jpeg(spec.output, self.formats), low_quality(spec.output, self.formats)
-        if twice:
-            yield from (Hint("double-jpeg", part.place, twice, part.loc) for part in self.parts if part.transform.name == "jpeg")
+        again, hard = double_jpeg(spec.output, self.formats), low_quality(spec.output, self.formats)
+        if again:
+            yield from (Hint("double-jpeg", part.place, again, part.loc) for part in self.parts if part.transform.name == "jpeg")
         if hard:
             yield Hint("double-jpeg", "output.quality", hard, ("output", "quality"))
 

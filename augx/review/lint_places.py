@@ -10,7 +10,10 @@ from augx.sections import Group, StepBase, placed
 from augx.spec import ClassChanges, Spec
 from augx.transforms import Transform
 
-CODES = ("never-shows", "mostly-unchanged", "much-border", "clipped", "double-jpeg", "flip-text", "flip-side", "unused-class")
+CODES = (
+    *("never-shows", "mostly-unchanged", "much-border", "clipped", "double-jpeg", "flip-text", "flip-side", "unused-class"),
+    *("seen-twice", "slivers", "flip-keypoints"),
+)
 """Every kind of hint."""
 
 

@@ -23,11 +23,13 @@ p, small { color: var(--faint); margin: .25rem 0 } table { border-collapse: coll
 td, th { text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid var(--line); vertical-align: top; font-weight: normal }
 th { color: var(--faint) } .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
 .cells { display: flex; flex-wrap: wrap; gap: .6rem; align-items: flex-end }
-figure { margin: 0; width: 160px } figure img { display: block; max-width: 160px; max-height: 160px; margin: 0 auto }
+figure { margin: 0; width: 192px } figure img { display: block; max-width: 192px; max-height: 192px; margin: 0 auto }
 figcaption { font-size: .75rem; text-align: center; color: var(--faint) }
 .strip { display: flex; gap: 1rem; margin: .8rem 0 } .strip > div:first-child { width: 13rem; flex: none }
 .strip h3 { margin: 0 } .charts { display: flex; flex-wrap: wrap; gap: 1rem 2rem }
 .bar { background: var(--bar); height: .7rem; min-width: 1px } .had { background: var(--faint) }
+.legend { display: flex; flex-wrap: wrap; gap: .25rem 1rem }
+.swatch { display: inline-block; width: 1.4rem; height: .7rem; margin-right: .35rem }
 svg { display: block } rect { fill: var(--bar) } polyline { fill: none; stroke: var(--ink); stroke-width: 1.5 }
 """
 

@@ -14,7 +14,7 @@ from augx import __version__
 from augx.errors import OutputError, printable
 from augx.files import open_folder, write_whole
 from augx.review.page import bars, chart, page, part, picture, table
-from augx.review.preview import Picture, Preview
+from augx.review.preview import LEGEND, Picture, Preview
 from augx.review.sheet import MARK, SOFTWARE, Cell, Strip, as_jpeg
 from augx.review.spread import Spread
 from augx.unit import Failure
@@ -38,6 +38,7 @@ def report(shown: Preview, spreads: Sequence[Spread], failures: Sequence[Failure
         table(("class", "sources", "copies", "files", "before and after"), [*rows, total]),
         part("h2", "Failures"),
         *_failures(failures),
+        *_legend(shown),
         part("h2", "Each transform alone"),
         part("p", "At the low end of its range, in the middle and at the high end."),
         _cells([shown.source]),
@@ -58,6 +59,18 @@ def _failures(failures: Sequence[Failure]) -> Iterator[Element]:
         yield table(("source", "reason", "files missing"), rows)
     else:
         yield part("p", "None.")
+
+
+def _legend(shown: Preview) -> Iterator[Element]:
+    """The colours of the categories that are marked on the pictures."""
+    if not shown.legend:
+        return
+    yield part("h2", "Objects on the pictures")
+    names = []
+    for name, (blue, green, red) in shown.legend[:LEGEND]:
+        names.append(part("span", part("span", class_="swatch", style=f"background: rgb({red}, {green}, {blue})"), part("bdi", name)))
+    more = [f"and {len(shown.legend) - LEGEND} more"] if len(shown.legend) > LEGEND else []
+    yield part("p", *names, *more, class_="legend")
 
 
 def _cells(cells: Iterable[Cell]) -> Element:

@@ -55,9 +55,11 @@ def thumbnail(image: Array, side: int = CELL) -> Array:
     """A picture of any depth, with or without alpha, as (h, w, 3) blue green red, uint8, its longer side at most ``side``.
 
     Large ones are averaged; tiny ones are enlarged by a whole number, so that their pixels are seen; what is transparent
-    lies on a chequerboard.
+    lies on a chequerboard; of two channels the first is shown, of five or more the first three, as red, green and blue.
     """
     shown = _eight_bits(image)
+    if shown.ndim == 3 and shown.shape[2] not in (1, 3, 4):
+        shown = np.ascontiguousarray(shown[:, :, 2::-1] if shown.shape[2] > 3 else shown[:, :, :1])
     if shown.ndim == 2 or shown.shape[2] == 1:
         shown = cv2.cvtColor(shown, cv2.COLOR_GRAY2BGR)
     height, width = shown.shape[:2]
@@ -117,7 +119,9 @@ def as_png(sheet: Array) -> bytes:
 
 def as_jpeg(picture: Array) -> bytes:
     """A cell's picture as a small file."""
-    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
+    # Colours at full resolution: at half of it, a line one pixel wide is grey.
+    how = [cv2.IMWRITE_JPEG_QUALITY, 88, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    done, data = cv2.imencode(".jpg", picture, how)
     assert done
     return data.tobytes()
 
