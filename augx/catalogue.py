@@ -34,6 +34,7 @@ WORDS = {
     "interpolation": "How pixels are read between pixels: warp: {interpolation: linear}, or nearest, cubic, lanczos",
     "relabel": "Classes that a transform turns into others: warp: {flip_h: {p: 0.5, relabel: {left: right, right: left}}}",
     "targets": "Masks, boxes and keypoints: targets: {min_visibility: 0.1, mask_border: 255, swap: [[left_eye, right_eye]]}",
+    "reject": "Limits; a copy that breaks one is drawn anew: reject: {border: 0.3, objects: 0.5, saturated: 0.25, likeness: [0.2, 0.98]}",
     "classes": "What is different for single classes: classes: {digits: {warp: {flip_h: 0}, policy: none}}",
 }
 """What a spec may say besides transforms, for those who look it up."""

@@ -10,6 +10,7 @@ import sys
 import click
 
 from augx import __version__
+from augx.commands.audit import audit
 from augx.commands.check import check
 from augx.commands.explain import explain
 from augx.commands.fit import fit
@@ -29,7 +30,7 @@ def augx() -> None:
     """Turn a small labelled image set into a large one, on disk, reproducibly."""
 
 
-for command in (generate, plan, preview, check, explain, remake, importing, fit, schema, transforms):
+for command in (generate, plan, preview, check, audit, explain, remake, importing, fit, schema, transforms):
     augx.add_command(command)
 
 

@@ -17,7 +17,7 @@ from augx.made import Made, renamings, targets_of
 from augx.manifest import copy_line
 from augx.packing.base import Item
 from augx.plan import Segment
-from augx.recipe import Recipe, recipes
+from augx.recipe import Recipe, recipes, resized
 from augx.rejection import Kept, keep
 from augx.rows import Row, copy_name, joined
 from augx.sample import Sample
@@ -40,6 +40,8 @@ class Job:
     max_pixels: int
     layout: Layout | None = None
     packed: bool = False
+    flat: bool = False
+    """Alpha is laid on white whatever the format can hold."""
 
 
 class StopFlag(Protocol):
@@ -130,7 +132,9 @@ def _finished(
 def original(job: Job, row: Row, sample: Sample) -> Finished:
     """The untouched source as a file of the set. Raises ``SourceError``."""
     source, layout = row.source, job.layout
-    if source.pixels is not None:
+    if job.packed and row.format == "npy":
+        data = encode(resized(job.spec, sample), row.format, 0)
+    elif source.pixels is not None:
         data = encode(sample.image.image, row.format, job.spec.output.quality)
     else:
         data = source_bytes(source)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from augx.manifest import Manifest
+from augx.manifest import MANIFEST, Manifest, read_run
 
 
 class Numbers:
@@ -61,6 +62,8 @@ class Listed:
     """Closing lines of packages, by name, also of those that the disk no longer has."""
     standing: dict[str, int] = field(default_factory=dict)
     """Packages that stand, and how many pictures each of them holds."""
+    rows: Counter[str] = field(default_factory=Counter)
+    """Pictures that stand in each array."""
 
     def gaps(self, series: Sequence[str], copies: int) -> Iterator[range]:
         """The copies below ``copies`` that are there in none of some series (a source's, one for each label)."""
@@ -103,7 +106,10 @@ def find_listed(manifest: Manifest, *, verify: bool, rows: Callable[[str], int] 
             _settle(listed, pending, whole)
             pending = []
         elif "row" in fields:
-            _settle(listed, [(line, fields)], fields["row"] < rows(fields["in"]))
+            there = fields["row"] < rows(fields["in"])
+            if there:
+                listed.rows[fields["in"]] = max(listed.rows[fields["in"]], fields["row"] + 1)
+            _settle(listed, [(line, fields)], there)
         elif "in" in fields:
             pending.append((line, fields))
         else:
@@ -116,6 +122,14 @@ def find_listed(manifest: Manifest, *, verify: bool, rows: Callable[[str], int] 
     if pending:
         manifest.cut(whole_lines)
     return listed
+
+
+def recorded_parts(root: str) -> dict[str, str]:
+    """The part of a split that each source of a set belongs to, by its key; nothing where there is no set."""
+    if not os.path.isfile(os.path.join(root, MANIFEST)) or read_run(root) is None:
+        return {}
+    with Manifest(root, look_only=True) as manifest:
+        return {fields["source"]: fields["split"] for _, fields in manifest.entries() if isinstance(fields.get("split"), str)}
 
 
 def _settle(listed: Listed, lines: Sequence[tuple[str, dict[str, Any]]], whole: bool) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from augx.annotations.base import Category, Layout
+from augx.annotations.rle import compressed
 from augx.draws import Draws, relabelled
+from augx.errors import SourceError
 from augx.masks import encode_mask
 from augx.recipe import Recipe
-from augx.sample import Instance, Sample
+from augx.sample import Array, Instance, Sample
 from augx.spec import Spec, TargetRules
 from augx.targets import move_instances, move_mask
 
@@ -29,7 +31,10 @@ class Made:
 
 
 def targets_of(layout: Layout, place: str, sample: Sample, recipe: Recipe | None, rules: TargetRules, renamed: Mapping[str, str]) -> Made:
-    """The targets of the copy at ``place``; without a recipe those of the untouched source."""
+    """The targets of the copy at ``place``; without a recipe those of the untouched source.
+
+    Raises ``SourceError`` for an object that the layout can't hold.
+    """
     instances, dropped = sample.instances, 0
     size = sample.image.size
     if recipe is not None:
@@ -44,9 +49,12 @@ def targets_of(layout: Layout, place: str, sample: Sample, recipe: Recipe | None
     for mask in sample.masks:
         moved = mask.levels.image if recipe is None else move_mask(recipe, mask, rules.mask_border)
         beside.append(("/".join(filter(None, (mask.name, inner, f"{stem}.png"))), encode_mask(moved, mask.palette)))
-    beside += layout.beside(place, size, instances)
+    try:
+        beside += layout.beside(place, size, instances)
+    except ValueError as error:
+        raise SourceError(str(error)) from None
     fields: dict[str, Any] = {"width": size[0], "height": size[1]}
-    if layout.kind != "folders":
+    if layout.annotated:
         fields["objects"] = [as_plain(one) for one in instances]
     if dropped:
         fields["dropped"] = dropped
@@ -94,14 +102,21 @@ def as_plain(instance: Instance) -> dict[str, Any]:
 
 
 def of_plain(fields: Mapping[str, Any]) -> Instance:
-    """The instance of ``as_plain``; raises ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
-    box, points = fields.get("box"), fields.get("keypoints")
+    """The instance of ``as_plain``; raises ``AttributeError``, ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
+    box, points, region = fields.get("box"), fields.get("keypoints"), fields.get("region")
     return Instance(
         str(fields["category"]),
-        None if box is None else tuple(float(v) for v in box),  # type: ignore[arg-type]
-        tuple(np.array(polygon, float).reshape(-1, 2) for polygon in fields.get("polygons", ())),
+        None if box is None else tuple(_points(box, 4)[0].tolist()),
+        tuple(_points(polygon, 2) for polygon in fields.get("polygons", ())),
         bool(fields.get("oriented", False)),
-        None if points is None else np.array(points, float).reshape(-1, 3),
-        fields.get("region"),
-        fields.get("extra", {}),
+        None if points is None else _points(points, 3),
+        None if region is None else compressed(region),
+        dict(fields.get("extra", {})),
     )
+
+
+def _points(numbers: Sequence[float], each: int) -> Array:
+    points: Array = np.array(numbers, float).reshape(-1, each)
+    if not len(points) or not np.isfinite(points).all():
+        raise ValueError(f"finite numbers, {each} together")
+    return points

@@ -11,12 +11,13 @@ from augx.errors import OutputError, SourceError, printable
 from augx.files import open_folder
 from augx.listed import Listed, find_listed
 from augx.manifest import MANIFEST, Manifest, read_run
+from augx.packed import check_no_foreign_packages, rows_of
 from augx.plan import Plan
 from augx.rows import COPY_NAME, joined
 from augx.sources import source_bytes
 from augx.spec import Spec
 
-_LAYOUTS = {"folders": "pictures with masks", "coco": "COCO", "yolo": "YOLO", "voc": "Pascal VOC"}
+_LAYOUTS = {"folders": "pictures with masks", "coco": "COCO", "yolo": "YOLO", "voc": "Pascal VOC", "csv": "CSV", "hf": "Hugging Face"}
 
 
 def look(plan: Plan, spec: Spec, root: str, input: str | os.PathLike[str] | None = None) -> int:
@@ -25,13 +26,12 @@ def look(plan: Plan, spec: Spec, root: str, input: str | os.PathLike[str] | None
     recorded = read_run(root)
     if recorded is None:
         check_no_foreign(plan, root)
-        check_no_foreign_index(plan, root)
         return 0
     check_same_set(recorded, plan, spec, root)
     if not os.path.exists(os.path.join(root, MANIFEST)):
         return 0
     with Manifest(root, look_only=True) as manifest:
-        listed = find_listed(manifest, verify=False)
+        listed = find_listed(manifest, verify=False, rows=rows_of(root, False))
     check_surplus(plan, listed, root)
     check_sources(plan, listed)
     return count_listed(plan, listed)
@@ -51,7 +51,8 @@ def check_apart(plan: Plan, root: str, input: str | os.PathLike[str] | None) -> 
         if os.path.commonpath([inner, outer]) == outer:
             raise OutputError(f"{printable(root)}: lies inside --input, so the copies would be sources next time; choose another --output")
     for row in plan.rows:
-        if row.with_original and row.source.part is None and os.path.realpath(os.path.join(root, row.original)) == os.path.realpath(row.source.path):
+        stays = row.with_original and row.source.part is None
+        if stays and os.path.realpath(os.path.join(root, row.original)) == os.path.realpath(row.source.path):
             raise OutputError(
                 f"{printable(row.source.where)}: lies in the output already; leave out --originals or choose another --output"
             )
@@ -59,6 +60,10 @@ def check_apart(plan: Plan, root: str, input: str | os.PathLike[str] | None) -> 
 
 def check_no_foreign(plan: Plan, root: str) -> None:
     """In an output without a set of ours, every file that has a planned name is somebody else's."""
+    if plan.store is not None:
+        check_no_foreign_packages(plan, plan.store, root)
+        return
+    _check_no_foreign_index(plan, root)
     planned = {series: row.copies for row in plan.rows for series in row.series}
     originals = {row.original for row in plan.rows if row.with_original}
     for folder in sorted({folder for row in plan.rows for folder in (*row.folders, row.folder(row.source.label))}):
@@ -80,8 +85,8 @@ def check_no_foreign(plan: Plan, root: str) -> None:
                 )
 
 
-def check_no_foreign_index(plan: Plan, root: str) -> None:
-    """In an output without a set of ours, a file such as data.yaml is somebody else's."""
+def _check_no_foreign_index(plan: Plan, root: str) -> None:
+    """A file such as data.yaml as well."""
     for place, _ in plan.layout.closing(lambda: iter(())) if plan.layout is not None else ():
         if os.path.lexists(os.path.join(root, place)):
             raise OutputError(
@@ -92,6 +97,8 @@ def check_no_foreign_index(plan: Plan, root: str) -> None:
 
 def touched_folders(plan: Plan) -> set[str]:
     """The folders below the output that a run writes to."""
+    if plan.store is not None:
+        return set()
     folders = {folder for row in plan.rows for folder in (*row.folders, row.folder(row.source.label))}
     if plan.layout is None:
         return folders
@@ -103,14 +110,11 @@ def touched_folders(plan: Plan) -> set[str]:
 
 
 def check_same_set(recorded: dict[str, Any], plan: Plan, spec: Spec, root: str) -> None:
-    """A set is made with one spec and one seed, and laid out in one way."""
-    layout = recorded.get("layout")
-    there = layout.get("kind") if isinstance(layout, dict) else None
-    asked = plan.layout.kind if plan.layout is not None else None
-    if there != asked:
-        found, wanted = (_LAYOUTS.get(str(kind), "class folders") for kind in (there, asked))
+    """A set is made with one spec and one seed, and laid out, packed and split in one way."""
+    found, wanted = _form(recorded.get("layout"), recorded.get("store"), recorded.get("split")), _form_of(plan)
+    if found != wanted:
         raise OutputError(
-            f"{printable(root)}: holds a set laid out as {found}, this would be {wanted}; "
+            f"{printable(root)}: holds a set laid out as {printable(found)}, this would be {wanted}; "
             "choose another --output, or --overwrite to replace that set"
         )
     if (recorded["spec_hash"], recorded["seed"]) == (spec.hash, spec.seed):
@@ -120,6 +124,24 @@ def check_same_set(recorded: dict[str, Any], plan: Plan, spec: Spec, root: str) 
         f"{printable(root)}: holds a set made with another spec or seed ({differences}); "
         "choose another --output, or --overwrite to replace that set"
     )
+
+
+def _form_of(plan: Plan) -> str:
+    layout = {"kind": plan.layout.kind} if plan.layout is not None else None
+    store = plan.store.state([]) if plan.store is not None else None
+    return _form(layout, store, plan.split.state() if plan.split is not None else None)
+
+
+def _form(layout: Any, store: Any, split: Any) -> str:
+    """How a set lies on disk, in words, by what run.json says of it."""
+    kind = layout.get("kind") if isinstance(layout, dict) else None
+    words = _LAYOUTS.get(str(kind), str(kind)) if kind is not None else "class folders"
+    if isinstance(store, dict):
+        words = f"{store.get('kind')} of {store.get('size') or store.get('form')}"
+    if isinstance(split, dict):
+        words += f", split as {split.get('shares')}"
+        words += "".join(f", {name.replace('_', ' ')} {split[name]}" for name in ("group_by", "seed") if split.get(name))
+    return words
 
 
 def _differences(old: Any, new: Any, key: str) -> Iterator[str]:

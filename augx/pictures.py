@@ -13,7 +13,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -26,7 +26,8 @@ from augx.errors import PlanError, SourceError, printable
 from augx.inputs import find_sources
 from augx.planning import check_classes
 from augx.randomness import uniforms, words
-from augx.recipe import apply, recipes
+from augx.recipe import recipes
+from augx.rejection import keep
 from augx.sample import Sample
 from augx.sections import leaves
 from augx.sources import Source, SourceSet, load
@@ -179,7 +180,7 @@ class Pictures:
             sample = self._sample(number)
             draws = draw(spec, source.key, range(copy, copy + 1))
             (recipe,) = recipes(spec, draws, sample)
-            image = apply(recipe, sample)
+            image = keep(spec, sample, copy, recipe, draws.plain[0]).picture
         except SourceError as error:
             raise SourceError(f"{printable(source.where)}: {error}") from None
         (label,) = relabelled(spec, source.label, draws)
@@ -198,7 +199,7 @@ class Pictures:
                     self._kept[number] = sample
         else:
             # What a warp adds to its levels is several times the picture, so it is not kept.
-            sample = Sample(sample.key, sample.sha256, Levels(sample.image.image))
+            sample = replace(sample, image=Levels(sample.image.image))
         return sample
 
     def __getstate__(self) -> dict[str, Any]:

@@ -11,8 +11,10 @@ import numpy as np
 
 from augx.amounts import copies_of
 from augx.annotations.base import Category, Layout
+from augx.destination import destination
 from augx.draws import labels
 from augx.errors import PlanError, printable
+from augx.packing.planned import array_form
 from augx.plan import Plan
 from augx.rows import COPY_NAME, Row, copy_name, folded, joined
 from augx.sections import leaves
@@ -37,6 +39,8 @@ def plan_copies(
     originals: bool = False,
     split: Split | str | None = None,
     parts: Mapping[str, str] | None = None,
+    to: str = "",
+    shard_size: str = "",
 ) -> Plan:
     """The plan for exactly one of: ``total`` copies in all, ``copies`` of each source, ``per_class`` of each class, or ``balance``.
 
@@ -44,32 +48,36 @@ def plan_copies(
     copies, among them; of annotated sets, every category to as many instances. What the spec says of single classes' totals
     stands instead for these. Shares are even: sources of one plan (or class) differ by one copy at most; a class is that of the
     sources, before the spec relabels copies. ``split`` divides the sources; only its train part gets copies, the others are
-    there as they are. ``parts`` (key -> part) tells where sources are already. Raises ``PlanError`` for all that can't be,
+    there as they are. ``parts`` (key -> part) tells where sources are already. ``to`` (see ``destination``) says what is written,
+    shards of ``shard_size`` among them. Raises ``PlanError`` for all that can't be,
     names that would clash or are too long, and formats that can't hold what a source has.
     """
     whole = sources if isinstance(sources, SourceSet) else SourceSet(list(sources))
-    layout = whole.layout and _complete(whole.layout, spec)
     if not whole.sources:
         raise PlanError("no pictures are given")
     split = Split.parse(split) if isinstance(split, str) else split
+    own_layout = whole.layout and _complete(whole.layout, spec)
+    layout, store, further = destination(to, shard_size, own_layout, split.parts if split is not None else ())
     of_part, notes = assign(whole.sources, split, parts) if split is not None else ([""] * len(whole.sources), [])
     trained = whole.sources if split is None else [source for source, part in zip(whole.sources, of_part, strict=True) if part == TRAIN]
-    annotated = layout is not None and bool(layout.categories)
+    annotated = own_layout is not None and bool(own_layout.categories)
     counts, more = copies_of(
         trained, total=total, copies=copies, per_class=per_class, balance=balance, class_totals=spec.class_totals, annotated=annotated
     )
     check_classes(whole.sources, spec)
     possible = {label: _possible_labels(label, spec) for label in {source.label for source in whole.sources}}
-    tops = {part: layout.top(part) if layout is not None else part for part in set(of_part)}
+    tops = {part: layout.top(part) if layout is not None and store is None else part for part in set(of_part)}
+    arrays = store is not None and not store.mixed
     left, rows = iter(counts), []
     for source, part in zip(whole.sources, of_part, strict=True):
         count = next(left) if part in ("", TRAIN) else 0
         moved = _relabelled(source, spec, count, possible[source.label])
         with_original = originals or balance is not None or part not in ("", TRAIN)
-        rows.append(Row(source, count, planned_format(source, spec), moved, with_original, part, tops[part]))
+        rows.append(Row(source, count, "npy" if arrays else planned_format(source, spec), moved, with_original, part, tops[part]))
     _check_names(rows)
     _check_formats(rows, spec)
-    return Plan(tuple(rows), layout, None, split, whole.found_in, whole.reading, (*notes, *more))
+    plan = Plan(tuple(rows), layout, store, split, whole.found_in, whole.reading, (*further, *notes, *more))
+    return replace(plan, store=replace(store, form=array_form(plan, spec))) if store is not None and arrays else plan
 
 
 def _complete(layout: Layout, spec: Spec) -> Layout:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from augx import lut
-from augx.draws import Draws
+from augx.draws import Draws, draw
 from augx.errors import CopyError, SourceError
 from augx.matrices import IDENTITY, halvings, inside, inverse, resize, stacked
 from augx.sample import Sample
@@ -224,6 +224,13 @@ def apply(recipe: Recipe, sample: Sample) -> Array:
     for step, params in recipe.steps:
         colours = step.apply(colours, params)
     return colours if colours.shape == image.shape else np.dstack([colours, image[:, :, 3]])
+
+
+def resized(spec: Spec, sample: Sample) -> Array:
+    """The source's pixels in the size of copies, as a row of an array must be; nothing else is done to them."""
+    plain = Spec(output=spec.output)
+    (recipe,) = recipes(plain, draw(plain, sample.key, range(1)), sample)
+    return apply(recipe, sample)
 
 
 def warp_mask(recipe: Recipe, mask: Array, border_value: float = 0) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cv2
@@ -12,12 +12,12 @@ import numpy as np
 
 from augx import __version__
 from augx.annotations.base import Layout, Picture
-from augx.errors import WriteError, printable
+from augx.errors import OutputError, WriteError, printable
 from augx.files import open_folder, write_whole
 from augx.inputs import PATHS, layout_of
-from augx.made import of_plain
 from augx.listed import Listed
-from augx.manifest import Manifest
+from augx.made import of_plain
+from augx.manifest import MANIFEST, Manifest
 from augx.plan import Plan
 from augx.spec import Spec
 
@@ -25,7 +25,10 @@ Paths = str | os.PathLike[str]
 
 
 def close(plan: Plan, layout: Layout, manifest: Manifest, listed: Listed, root: str) -> None:
-    """Write the files about the whole set, from the lines of all that stands, sources in the plan's order."""
+    """Write the files about the whole set, from the lines of all that stands, sources in the plan's order.
+
+    Raises ``OutputError`` for a line that holds no such objects as augx writes.
+    """
     numbers = {row.source.key: i for i, row in enumerate(plan.rows)}
 
     def rank(fields: dict[str, Any]) -> tuple[int, int] | None:
@@ -37,7 +40,15 @@ def close(plan: Plan, layout: Layout, manifest: Manifest, listed: Listed, root: 
 
     def pictures() -> Iterator[Picture]:
         for fields in in_order():
-            yield Picture(fields["file"], (fields["width"], fields["height"]), tuple(map(of_plain, fields.get("objects", ()))))
+            try:
+                picture = _picture(fields)
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+                place = printable(os.path.join(root, MANIFEST))
+                raise OutputError(
+                    f"{place}: the line of {printable(fields['file'])} is damaged: its size, its objects or its columns can't be read; "
+                    "restore the file, or move the folder away"
+                ) from None
+            yield picture
 
     for place, pieces in layout.closing(pictures):
         folder, _, name = place.rpartition("/")
@@ -48,6 +59,16 @@ def close(plan: Plan, layout: Layout, manifest: Manifest, listed: Listed, root: 
             raise WriteError(
                 f"{printable(os.path.join(root, place))}: can't write: {error.strerror}; put that right, then the same command goes on"
             ) from None
+
+
+def _picture(fields: dict[str, Any]) -> Picture:
+    """What a line says of its picture; raises ``AttributeError``, ``KeyError``, ``TypeError`` or ``ValueError`` if it is no such line."""
+    size = int(fields["width"]), int(fields["height"])
+    shown = tuple(map(of_plain, fields.get("objects", ())))
+    columns = {str(name): str(text) for name, text in fields.get("columns", {}).items()}
+    masks = {place.partition("/")[0]: place for part in fields.get("beside", ()) if (place := str(part["file"])).endswith(".png")}
+    copy = None if fields.get("original") else int(fields["copy"])
+    return Picture(fields["file"], size, shown, fields["label"], str(fields.get("split", "")), columns, fields["source"], copy, masks)
 
 
 def discard_index(recorded: dict[str, Any] | None, root: str) -> None:
@@ -77,8 +98,10 @@ def reading(plan: Plan, root: str) -> dict[str, Any]:
     return {name: os.path.relpath(value, root) if name in PATHS else value for name, value in plan.reading.items()}
 
 
-def run_fields(plan: Plan, spec: Spec, state: str, failures: Any, found_in: list[str], reading: dict[str, Any]) -> dict[str, Any]:
-    """The fields of run.json; ``found_in`` and ``reading`` are what the functions of these names gave."""
+def run_fields(
+    plan: Plan, spec: Spec, state: str, failures: Any, found_in: list[str], reading: dict[str, Any], classes: Sequence[str]
+) -> dict[str, Any]:
+    """The fields of run.json; ``found_in`` and ``reading`` are what the functions of these names gave, ``classes`` those of packages."""
     fields = {
         "augx": __version__,
         "state": state,
@@ -89,6 +112,8 @@ def run_fields(plan: Plan, spec: Spec, state: str, failures: Any, found_in: list
         "found_in": found_in,
         **({"reading": reading} if reading else {}),
         **({"layout": plan.layout.state()} if plan.layout is not None else {}),
+        **({"store": plan.store.state(classes)} if plan.store is not None else {}),
+        **({"split": plan.split.state()} if plan.split is not None else {}),
         "copies": plan.copies,
         "originals": bool(plan.originals),
         "classes": {label: {"sources": s, "copies": c, "files": f} for label, (s, c, f) in plan.classes().items()},

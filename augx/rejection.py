@@ -11,8 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from augx.draws import CopyParams, draw
-from augx.errors import SourceError
+from augx.draws import CopyParams, Draws, draw
+from augx.errors import CopyError, SourceError
 from augx.hiding import covered_by
 from augx.matrices import halvings, resize
 from augx.recipe import Recipe, apply, recipes
@@ -76,6 +76,20 @@ def keep(spec: Spec, sample: Sample, copy: int, recipe: Recipe, params: CopyPara
                 return Kept(recipe, params, picture, attempt + 1, _tally(broken), ())
         broken.append(beyond)
     return _least_bad(spec, sample, copy, broken)
+
+
+def final_draws(spec: Spec, sample: Sample, copies: range) -> Draws:
+    """``draw``, with what copies drew in the end where the first draw broke a limit. Raises ``SourceError`` as ``keep`` does."""
+    draws = draw(spec, sample.key, copies)
+    if not spec.reject.limits:
+        return draws
+    found = []
+    for copy, recipe, params in zip(copies, recipes(spec, draws, sample), draws.plain, strict=True):
+        try:
+            found.append(keep(spec, sample, copy, recipe, params).params)
+        except CopyError:
+            found.append(params)
+    return Draws.replayed(found)
 
 
 def _drawn(spec: Spec, sample: Sample, copy: int, attempt: int) -> tuple[Recipe, CopyParams]:

@@ -74,6 +74,11 @@ class Split:
                 raise PlanError(f"--split {printable(text)}: {found}; write parts and shares such as train=0.8,val=0.1,test=0.1") from None
         return Split(tuple(shares), group_by, seed)
 
+    def state(self) -> dict[str, object]:
+        """JSON-plain, for run.json."""
+        shares = ",".join(f"{name}={share:g}" for name, share in self.shares)
+        return {"shares": shares, **({"group_by": self.group_by} if self.group_by else {}), **({"seed": self.seed} if self.seed else {})}
+
     @property
     def parts(self) -> tuple[str, ...]:
         """Their names, in order."""

@@ -55,6 +55,14 @@ class UnitResult:
     def files(self) -> int:
         return len(self.made) + len(self.items)
 
+    def add(self, other: UnitResult) -> None:
+        """Add another one's numbers to these."""
+        self.objects += other.objects
+        self.dropped += other.dropped
+        self.clipped |= other.clipped
+        self.rejected += other.rejected
+        self.unmet += other.unmet
+
 
 class Worker:
     """``run_unit`` with what its calls share: the job and the last decoded sources. Safe to call from many threads."""
@@ -77,7 +85,7 @@ class Worker:
         row, before = segment.row, result.files
         reason = None
         try:
-            sample = self._samples.get(row.source, flat=not FORMATS[row.format].alpha)
+            sample = self._samples.get(row.source, flat=self._job.flat or not FORMATS[row.format].alpha)
             if sample.clipped:
                 result.clipped[row.source.where] = sample.clipped
             if segment.original:

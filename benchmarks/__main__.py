@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: whole processes. ``... transforms``: each transform by itself. ``... keras``: augx.keras. ``... targets``."""
+"""``python -m benchmarks``: whole processes. ``... transforms``: each transform by itself. ``... keras``: augx.keras. ``... targets``. ``... audit``."""
 
 import sys
 
@@ -6,6 +6,8 @@ if sys.argv[1:2] == ["transforms"]:
     from benchmarks.transforms import main  # has OpenCV, which the other one must do without
 elif sys.argv[1:2] == ["targets"]:
     from benchmarks.targets import main
+elif sys.argv[1:2] == ["audit"]:
+    from benchmarks.audit import main
 elif sys.argv[1:2] == ["keras"]:
     from benchmarks.keras import main
 else:

@@ -38,7 +38,7 @@ def marked(draw: st.DrawFn) -> Drawn:
 
 def write(root: Path, layout: Layout, pictures: Sequence[Picture]) -> None:
     """The set as a run lays it out, with empty files for pictures: the readers of annotations are told the sizes."""
-    files = [file for picture in pictures for file in layout.beside(*picture)]
+    files = [file for picture in pictures for file in layout.beside(*picture[:3])]
     files += [(place, b"".join(pieces)) for place, pieces in layout.closing(lambda: iter(pictures))]
     for place, data in [*files, *((picture.place, b"") for picture in pictures)]:
         (root / place).parent.mkdir(parents=True, exist_ok=True)

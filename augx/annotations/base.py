@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from augx.sample import Instance
+
+_PART = re.compile(r"[^\W_][\w-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +37,54 @@ class Annotations(Protocol):
 
 
 class Picture(NamedTuple):
-    """One picture of a finished set: its place below the output (with ``/``), its width and height, its instances."""
+    """One picture of a finished set: its place below the output (with ``/``), its width and height, its instances.
+
+    ``part`` is that of a split, ``""`` without one; ``columns`` what a table said of its source; ``copy`` its number, None for
+    an untouched original; ``masks`` the places of the pictures of labels beside it, by the name of their folder.
+    """
 
     place: str
     size: tuple[int, int]
     instances: tuple[Instance, ...]
+    label: str = ""
+    part: str = ""
+    columns: Mapping[str, str] = MappingProxyType({})
+    source: str = ""
+    copy: int | None = None
+    masks: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def original(self) -> bool:
+        """Whether it is an untouched source."""
+        return self.copy is None
+
+
+Pictures = Callable[[], Iterator[Picture]]
+"""Goes through all pictures of a set, in an order that is always the same, as often as it is called."""
+
+
+def of_part(pictures: Pictures, part: str) -> Pictures:
+    """Those of one part of a split."""
+    return lambda: (picture for picture in pictures() if picture.part == part)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a set and its annotations lie on disk. Pictures go below the folder ``pictures``; ``""`` is the set itself."""
+    """How a set and its annotations lie on disk. Pictures go below the folder ``pictures``; ``""`` is the set itself.
+
+    ``parts`` are those of a split, in order; none where the set is not divided.
+    """
 
     kind: ClassVar[str] = "folders"
     pictures: ClassVar[str] = "images"
 
     categories: tuple[Category, ...] = ()
+    parts: tuple[str, ...] = ()
+
+    @property
+    def annotated(self) -> bool:
+        """Whether its pictures have objects; a single one may have none."""
+        return self.kind != Layout.kind
 
     def top(self, part: str) -> str:
         """The folder that pictures of a part of a split go to; ``""`` where there is no split."""
@@ -57,21 +94,25 @@ class Layout:
         """The files (place, bytes) about the one picture at ``place``, such as its labels; made again with the picture alone."""
         return []
 
-    def closing(self, pictures: Callable[[], Iterator[Picture]]) -> Iterator[tuple[str, Iterator[bytes]]]:
+    def closing(self, pictures: Pictures) -> Iterator[tuple[str, Iterator[bytes]]]:
         """The files (place, bytes in pieces) about the whole set, written at the end of each run.
 
-        ``pictures`` goes through all of them, in an order that is always the same, as often as it is called.
+        Their places don't depend on the pictures, which are not gone through before a piece is asked for.
         """
         return iter(())
 
     def state(self) -> dict[str, Any]:
         """JSON-plain: all that ``restored`` needs to make the same layout."""
-        return {"kind": self.kind, "categories": [_plain(category) for category in self.categories]}
+        parts = {"parts": list(self.parts)} if self.parts else {}
+        return {"kind": self.kind, "categories": [_plain(category) for category in self.categories], **parts}
 
     @classmethod
     def restored(cls, state: Mapping[str, Any]) -> Layout:
         """The layout of ``state``; raises ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
-        return cls(categories=tuple(_category(fields) for fields in state["categories"]))
+        parts = tuple(state.get("parts", ()))
+        if not all(isinstance(part, str) and _PART.fullmatch(part) for part in parts):
+            raise ValueError("parts are names of folders")
+        return cls(categories=tuple(_category(fields) for fields in state["categories"]), parts=parts)
 
 
 def _plain(category: Category) -> dict[str, Any]:

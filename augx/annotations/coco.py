@@ -34,7 +34,7 @@ def read_coco(path: str | os.PathLike[str], *, root: str | os.PathLike[str] | No
     """The pictures of a COCO JSON with their annotations; ``root`` is the folder of its file names.
 
     Without ``root`` it is the first of these that has a picture of the file: the JSON's own folder, ``images`` in it, and
-    ``images``, the JSON's stem, the split of ``instances_<split>.json`` and ``images/<split>`` beside it.
+    ``images``, the JSON's stem, ``images/<stem>``, the split of ``instances_<split>.json`` and ``images/<split>`` beside it.
 
     Raises ``PlanError`` for a fault of the file as a whole; one of a single annotation is its picture's ``fault``.
     """
@@ -217,7 +217,7 @@ def _bases(path: str) -> list[str]:
     above = os.path.dirname(folder) if os.path.basename(folder) not in ("", ".", "..") else os.path.join(folder, "..")
     stem = os.path.splitext(os.path.basename(path))[0]
     split = _SPLIT.fullmatch(stem)
-    names = ["images", stem, *((split[1], f"images/{split[1]}") if split else ())]
+    names = ["images", stem, f"images/{stem}", *((split[1], f"images/{split[1]}") if split else ())]
     return [folder or ".", os.path.join(folder, "images"), *(os.path.join(above, name) for name in names)]
 
 

@@ -1,4 +1,7 @@
-"""A set of pictures as COCO: the folder ``images``, and beside it ``annotations.json``, written piece by piece."""
+"""A set of pictures as COCO: the folder ``images``, and beside it ``annotations.json``, written piece by piece.
+
+A set that is divided has ``annotations/train.json`` and so on, each with the file names below ``images/train``.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +9,47 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
-import numpy as np
-
 from augx.annotations import rle
-from augx.annotations.base import Category, Layout, Picture
+from augx.annotations.base import Category, Layout, Picture, Pictures, of_part
 from augx.annotations.coco_objects import OWN
-from augx.annotations.outlines import area, enclosing
-from augx.sample import Box, Instance
+from augx.annotations.outlines import area, box_around
+from augx.sample import Instance
 
 FILE = "annotations.json"
 
 
 @dataclass(frozen=True)
 class CocoLayout(Layout):
-    """Pictures below ``images``; one JSON with the categories of the input, their ids kept, and file names below ``images``."""
+    """Pictures below ``images``; one JSON, or one for each of the ``parts``, with the categories of the input, their ids kept."""
 
     kind: ClassVar[str] = "coco"
     pictures: ClassVar[str] = "images"
 
-    def closing(self, pictures: Callable[[], Iterator[Picture]]) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """``annotations.json``; a category of an instance that the input lacks gets the next free id, in order of appearance."""
-        yield FILE, self._pieces(pictures)
+    def closing(self, pictures: Pictures) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """``annotations.json``; a category of an instance that the input lacks gets the next free id, in order of appearance.
 
-    def _pieces(self, pictures: Callable[[], Iterator[Picture]]) -> Iterator[bytes]:
+        Each part's file has the categories of all parts, so that an id means the same in every one.
+        """
+        own = {category.name: category.id for category in self.categories}
+        if not self.parts:
+            yield FILE, self._pieces(pictures, self.pictures, lambda: own)
+
+        @cache
+        def of_all() -> dict[str, int]:
+            for picture in pictures():
+                _number_new(picture, own)
+            return own
+
+        for part in self.parts:
+            yield f"annotations/{part}.json", self._pieces(of_part(pictures, part), self.top(part), of_all)
+
+    def _pieces(self, pictures: Pictures, folder: str, known_ids: Callable[[], dict[str, int]]) -> Iterator[bytes]:
         yield b'{"info": {},\n"images": ['
-        yield from _joined(self._images(pictures()))
-        ids = {category.name: category.id for category in self.categories}
+        yield from _joined(_images(pictures(), folder))
+        ids = known_ids()
         yield b'],\n"annotations": ['
         yield from _joined(_annotations(pictures(), ids))
         known = {category.name for category in self.categories}
@@ -42,27 +58,32 @@ class CocoLayout(Layout):
         yield from _joined(_category(category) for category in (*self.categories, *new))
         yield b"]}\n"
 
-    def _images(self, pictures: Iterator[Picture]) -> Iterator[dict[str, Any]]:
-        for place, picture in enumerate(pictures, 1):
-            width, height = picture.size
-            yield {"id": place, "file_name": picture.place.removeprefix(f"{self.pictures}/"), "width": width, "height": height}
+
+def _images(pictures: Iterator[Picture], folder: str) -> Iterator[dict[str, Any]]:
+    for place, picture in enumerate(pictures, 1):
+        width, height = picture.size
+        yield {"id": place, "file_name": picture.place.removeprefix(f"{folder}/"), "width": width, "height": height}
+
+
+def _number_new(picture: Picture, ids: dict[str, int]) -> None:
+    """Give categories that have no id yet the next free ones."""
+    for instance in picture.instances:
+        if instance.category not in ids:
+            ids[instance.category] = max(ids.values(), default=0) + 1
 
 
 def _annotations(pictures: Iterator[Picture], ids: dict[str, int]) -> Iterator[dict[str, Any]]:
     written = 0
-    highest = max(ids.values(), default=0)
     for image_id, picture in enumerate(pictures, 1):
+        _number_new(picture, ids)
         for instance in picture.instances:
             written += 1
-            if instance.category not in ids:
-                highest += 1
-                ids[instance.category] = highest
             yield {"id": written, "image_id": image_id, "category_id": ids[instance.category], **_fields(instance)}
 
 
 def _fields(instance: Instance) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    box = instance.box or _around(instance)
+    box = box_around(instance)
     if box is not None:
         left, top, right, bottom = box
         fields["bbox"] = [_number(left), _number(top), _back(right, left), _back(bottom, top)]
@@ -83,20 +104,6 @@ def _fields(instance: Instance) -> dict[str, Any]:
         fields["keypoints"] = [value for triple in triples for value in triple]
     fields.update((key, value) for key, value in instance.extra.items() if key not in OWN and key != "iscrowd")
     return fields
-
-
-def _around(instance: Instance) -> Box | None:
-    """What encloses the outlines or the mask of an instance without a box: readers want one."""
-    boxes = [enclosing(polygon) for polygon in instance.polygons if len(polygon)]
-    if not boxes and instance.region is not None:
-        inside = rle.decode(instance.region)
-        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-        boxes = [(float(columns[0]), float(rows[0]), columns[-1] + 1.0, rows[-1] + 1.0)] if len(rows) else []
-    if not boxes:
-        return None
-    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
-    left, top, right, bottom = min(lefts), min(tops), max(rights), max(bottoms)
-    return (left, top, right, bottom) if left < right and top < bottom else None
 
 
 def _category(category: Category) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from augx.annotations import rle
 from augx.sample import Box, Instance
 
 Array = np.ndarray[Any, Any]
@@ -36,6 +37,25 @@ def enclosing(points: Array) -> Box:
     """The smallest box around points (n, 2), n at least 1; it has no width around a single one."""
     (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     return left, top, right, bottom
+
+
+def box_around(instance: Instance) -> Box | None:
+    """An instance's box, or what encloses its outlines or its run-length mask: readers want one. None where neither has an area.
+
+    Keypoints alone make no box: an object is larger than they are.
+    """
+    if instance.box is not None:
+        return instance.box
+    boxes = [enclosing(polygon) for polygon in instance.polygons if len(polygon)]
+    if not boxes and instance.region is not None:
+        inside = rle.decode(instance.region)
+        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        boxes = [(float(columns[0]), float(rows[0]), columns[-1] + 1.0, rows[-1] + 1.0)] if len(rows) else []
+    if not boxes:
+        return None
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    left, top, right, bottom = min(lefts), min(tops), max(rights), max(bottoms)
+    return (left, top, right, bottom) if left < right and top < bottom else None
 
 
 def area(polygon: Array) -> float:

@@ -9,11 +9,11 @@ The XML itself is read and written in ``voc_xml.py``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from augx.annotations.base import Category, Layout, Picture
+from augx.annotations.base import Category, Layout, Pictures, of_part
 from augx.annotations.listing import files_below, plain_path
 from augx.annotations.voc_xml import annotation_xml, objects_of, parse_xml
 from augx.errors import PlanError, SourceError, printable
@@ -56,8 +56,9 @@ class VocAnnotations:
 class VocLayout(Layout):
     """``JPEGImages/...``, ``Annotations/...`` and ``ImageSets/Main/train.txt``, or another ``subset``'s list.
 
-    Boxes keep their fractions of a pixel. VOC has no keypoints, and a region's outline is not looked for: of such an instance
-    the box is written. The XML has no ``depth`` in ``size``.
+    A set that is divided has the pictures of all ``parts`` in one folder and a list for each, as VOC has it, and ``trainval``
+    where there are both. Boxes keep their fractions of a pixel. VOC has no keypoints, and a region's outline is not looked for:
+    of such an instance the box is written. The XML has no ``depth`` in ``size``.
     """
 
     kind: ClassVar[str] = "voc"
@@ -69,10 +70,17 @@ class VocLayout(Layout):
         """The XML file of one picture. Raises ``ValueError`` for an instance without a box and an outline."""
         return [(f"Annotations/{_stem(place)}.xml", annotation_xml(place, size, instances))]
 
-    def closing(self, pictures: Callable[[], Iterator[Picture]]) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """The list of all pictures, without extensions, a line each."""
-        lines = (f"{_stem(picture.place)}\n".encode("utf-8", "surrogateescape") for picture in pictures())
-        yield f"ImageSets/Main/{self.subset}.txt", lines
+    def top(self, part: str) -> str:
+        """One folder for the pictures of all parts."""
+        return self.pictures
+
+    def closing(self, pictures: Pictures) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """The lists of pictures, without extensions, a line each."""
+        lists = {part: _stems(of_part(pictures, part)) for part in self.parts} or {self.subset: _stems(pictures)}
+        if {"train", "val"} <= lists.keys() and "trainval" not in lists:
+            lists["trainval"] = _stems(lambda: (picture for picture in pictures() if picture.part in ("train", "val")))
+        for name, lines in lists.items():
+            yield f"ImageSets/Main/{name}.txt", lines
 
     def state(self) -> dict[str, Any]:
         """JSON-plain: all that ``restored`` needs to make the same layout."""
@@ -84,7 +92,13 @@ class VocLayout(Layout):
         subset = state["subset"]
         if not isinstance(subset, str) or "/" in subset or not plain_path(subset):
             raise ValueError("subset is the name of a list")
-        return cls(Layout.restored(state).categories, subset=subset)
+        whole = Layout.restored(state)
+        return cls(whole.categories, whole.parts, subset)
+
+
+def _stems(pictures: Pictures) -> Iterator[bytes]:
+    for picture in pictures():
+        yield f"{_stem(picture.place)}\n".encode("utf-8", "surrogateescape")
 
 
 def _stem(place: str) -> str:

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from augx.annotations.outlines import box_of, enclosing
+from augx.annotations.outlines import box_around, box_of, enclosing
 from augx.errors import printable
 from augx.sample import Array, Box, Instance
 
@@ -204,7 +204,8 @@ def _simple(tag: str, value: object, indent: int = 2) -> str:
 
 def _lines(instance: Instance) -> Iterator[str]:
     yield _simple("name", instance.category, 4)
-    fields = {"pose": "Unspecified", "truncated": 0, "difficult": 0}
+    # A crowd is difficult in VOC's sense: evaluation passes it over.
+    fields = {"pose": "Unspecified", "truncated": 0, "difficult": int(instance.extra.get("iscrowd") == 1)}
     fields |= {key: value for key, value in instance.extra.items() if _TAG.fullmatch(key) and key.lower() not in _OWN}
     for key, value in fields.items():
         if isinstance(value, (str, int, float)):
@@ -237,9 +238,10 @@ def _decimal(value: float) -> str:
 
 
 def _edges(instance: Instance) -> Box:
-    if instance.box is None and not instance.polygons:
+    box = box_around(instance)
+    if box is None:
         raise ValueError(f"an instance of {instance.category} has neither box nor outline")
-    left, top, right, bottom = instance.box if instance.box is not None else enclosing(np.concatenate(instance.polygons))
+    left, top, right, bottom = box
     return left + 1, top + 1, right, bottom
 
 

@@ -1,117 +1,30 @@
 """Sets as Ultralytics' YOLO has them: ``data.yaml``, pictures below ``images``, a label file for each below ``labels``.
 
-What the index may say is in ``yolo_index.py``, what a line of a label file may be in ``yolo_labels.py``.
+What the index may say is in ``yolo_index.py``, what a line of a label file may be in ``yolo_labels.py``; ``yolo_layout.py``
+writes a set.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, ClassVar, NamedTuple
+from typing import NamedTuple
 
-from augx.annotations.base import Category, Layout, Picture
+from augx.annotations.base import Category
 from augx.annotations.listing import file_names, files_below
 from augx.annotations.yolo_index import Index, numbered, read_index
-from augx.annotations.yolo_labels import LabelForm, YoloLabels, class_numbers, line_of, without_picture
+from augx.annotations.yolo_labels import YoloLabels, class_numbers, without_picture
+from augx.annotations.yolo_layout import YoloLayout, common_folder, label_of, renumbered
 from augx.errors import PlanError, SourceError, printable
 from augx.files import read_bytes
-from augx.sample import Instance
 from augx.sources import EXTENSIONS, Source, SourceSet
+
+__all__ = ["YoloLayout", "read_yolo", "renumbered"]
 
 _MAX_UNNAMED = 10_000
 _MAX_LIST = 100_000_000
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_/-]*( [A-Za-z0-9_/-]+)*")
-_YAML_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
-
-
-@dataclass(frozen=True)
-class YoloLayout(Layout):
-    """``images/...``, ``labels/...`` and ``data.yaml``. A class is its category's ``id``; ``renumbered`` gives those of another format.
-
-    Categories with keypoints make it a set of poses: ``dims`` numbers a keypoint. In an ``oriented`` one every box has four
-    corners. ``splits`` says where the pictures of each split lie: folders of this set, or absolute ones that were not read.
-    A region is written as its box: its outline is not looked for.
-    """
-
-    kind: ClassVar[str] = "yolo"
-    pictures: ClassVar[str] = "images"
-
-    dims: int = 3
-    oriented: bool = False
-    splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @property
-    def form(self) -> LabelForm:
-        """What a line of its label files holds."""
-        points = max((len(category.keypoints) for category in self.categories), default=0)
-        names = {category.id: category.name for category in self.categories}
-        known = tuple(names.get(number, "") for number in range(max(names, default=-1) + 1))
-        return LabelForm(known, points, self.dims, self.oriented)
-
-    def beside(self, place: str, size: tuple[int, int], instances: Sequence[Instance]) -> list[tuple[str, bytes]]:
-        """The label file of one picture, empty for one without instances. Raises ``ValueError`` for an unknown category."""
-        form = self.form
-        numbers = {category.name: category.id for category in self.categories}
-        lines = []
-        for instance in instances:
-            if instance.category not in numbers:
-                raise ValueError(f"the category {instance.category!r} is not among the set's {len(numbers)}")
-            lines.append(line_of(instance, numbers[instance.category], size, form) + "\n")
-        return [(_label_of(place), "".join(lines).encode("ascii"))]
-
-    def closing(self, pictures: Callable[[], Iterator[Picture]]) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """``data.yaml``. It has no ``path:``, since without one Ultralytics takes the folder that the file lies in."""
-        yield "data.yaml", iter([self._index(pictures).encode("utf-8")])
-
-    def _index(self, pictures: Callable[[], Iterator[Picture]]) -> str:
-        splits = (
-            dict(self.splits)
-            if "train" in self.splits
-            else {"train": (_common(p.place.rpartition("/")[0] for p in pictures()),), **self.splits}
-        )
-        lines = [f"{split}: {_text_or_list(splits[split])}" for split in ("train", "val", "test") if split in splits]
-        if "val" not in splits:
-            lines.insert(1, "val:  # training needs pictures that are not among these: name their folder here")
-        longest = max(self.categories, key=lambda category: len(category.keypoints), default=None)
-        if longest is not None and longest.keypoints:
-            lines += ["", f"kpt_shape: [{len(longest.keypoints)}, {self.dims}]"]
-            if longest.swap:
-                lines.append(f"flip_idx: {list(longest.swap)}")
-            if longest.keypoints != numbered(len(longest.keypoints)):
-                lines.append("kpt_names:")
-                for category in self.categories:
-                    lines.append(f"  {category.id}: [{', '.join(map(_text, category.keypoints or longest.keypoints))}]")
-        names = [f"  {category.id}: {_text(category.name)}" for category in self.categories]
-        return "\n".join([*lines, "", "names:" if names else "names: {}", *names, ""])
-
-    def state(self) -> dict[str, Any]:
-        """JSON-plain: all that ``restored`` needs to make the same layout."""
-        splits = {split: list(folders) for split, folders in self.splits.items()}
-        return {**super().state(), "dims": self.dims, "oriented": self.oriented, "splits": splits}
-
-    @classmethod
-    def restored(cls, state: Mapping[str, Any]) -> YoloLayout:
-        """The layout of ``state``; raises ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
-        splits = {str(split): tuple(map(str, folders)) for split, folders in dict(state["splits"]).items()}
-        if state["dims"] not in (2, 3) or not isinstance(state["oriented"], bool):
-            raise ValueError("dims is 2 or 3, oriented true or false")
-        categories = Layout.restored(state).categories
-        return cls(categories, dims=state["dims"], oriented=state["oriented"], splits=splits)
-
-
-def _text_or_list(paths: Sequence[str]) -> str:
-    return _text(paths[0]) if len(paths) == 1 else f"[{', '.join(map(_text, paths))}]"
-
-
-def _text(text: str) -> str:
-    """As YAML 1.1 and 1.2 both read it: in quotes unless it is nothing but words."""
-    plain = _PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS
-    return text if plain else json.dumps(printable(text), ensure_ascii=False)
 
 
 class _Found(NamedTuple):
@@ -121,11 +34,6 @@ class _Found(NamedTuple):
     base: str
     key: str
     label: str
-
-
-def renumbered(categories: Iterable[Category]) -> tuple[Category, ...]:
-    """The categories of another format with YOLO's numbers: 0, 1, 2, ... as they stand."""
-    return tuple(replace(category, id=number) for number, category in enumerate(categories))
 
 
 def read_yolo(path: str | os.PathLike[str], *, subset: str | None = None, oriented: bool = False) -> SourceSet:
@@ -217,15 +125,9 @@ def _folder(key: str) -> str:
     return "/".join(part for part in key.split("/")[:-1] if part != "images")
 
 
-def _label_of(picture: str) -> str:
-    """Ultralytics' rule: the last ``images`` of a path becomes ``labels``; without one, beside the picture."""
-    head, found, tail = f"/{picture}".rpartition("/images/")
-    return os.path.splitext(f"{head}/labels/{tail}"[1:] if found else picture)[0] + ".txt"
-
-
 def _label_file(picture: str, names: dict[str, frozenset[str]]) -> str:
     beside = os.path.splitext(picture)[0] + ".txt"
-    for label in dict.fromkeys((_label_of(picture), beside)):
+    for label in dict.fromkeys((label_of(picture), beside)):
         folder, name = os.path.split(label)
         if folder not in names:
             names[folder] = file_names(folder or ".")
@@ -254,7 +156,7 @@ def _remarks(index: Index, pictures: list[_Found], links: list[str]) -> Iterator
     if bare == len(pictures):
         first = pictures[0].path
         raise PlanError(
-            f"{printable(index.name)}: no picture has labels; those of {printable(first)} would be {printable(_label_of(first))}"
+            f"{printable(index.name)}: no picture has labels; those of {printable(first)} would be {printable(label_of(first))}"
         )
     if bare:
         yield f"{bare:,} of {len(pictures):,} pictures {'has' if bare == 1 else 'have'} no label file: taken for background"
@@ -265,9 +167,9 @@ def _remarks(index: Index, pictures: list[_Found], links: list[str]) -> Iterator
 
 
 def _unpaired(entries: Sequence[str], pictures: Sequence[_Found], links: Sequence[str]) -> Iterator[str]:
-    known = {_label_of(found.path) for found in pictures} | {found.label for found in pictures}
-    known.update(_label_of(os.path.join(entry, link)) for entry in entries for link in links)
-    folders = dict.fromkeys(os.path.dirname(_label_of(os.path.join(entry, "x"))) for entry in entries if os.path.isdir(entry))
+    known = {label_of(found.path) for found in pictures} | {found.label for found in pictures}
+    known.update(label_of(os.path.join(entry, link)) for entry in entries for link in links)
+    folders = dict.fromkeys(os.path.dirname(label_of(os.path.join(entry, "x"))) for entry in entries if os.path.isdir(entry))
     if lonely := list(dict.fromkeys(path for folder in folders for path in without_picture(folder, known))):
         yield f"label files without a picture, left out: {len(lonely):,}, such as {printable(lonely[0])}"
 
@@ -289,12 +191,8 @@ def _left_out(index: Index, chosen: list[str]) -> Iterator[str]:
 def _splits(index: Index, folders: Mapping[str, list[str]], notes: list[str]) -> dict[str, tuple[str, ...]]:
     """Where each split lies for the set that is written: its own folders for those read, the input's for the others."""
     splits = {split: tuple(map(os.path.abspath, entries)) for split, entries in index.splits.items() if split not in folders}
-    own = {split: _common(found) for split, found in folders.items()}
+    own = {split: common_folder(found) for split, found in folders.items()}
     if any(_inside(f"/{own[a]}", f"/{own[b]}") for a in own for b in own if a != b):
         notes.append("the subsets share folders: data.yaml calls all of the pictures train")
         own = {"train": ""}
     return {**splits, **{split: ("/".join(filter(None, ("images", folder))),) for split, folder in own.items()}}
-
-
-def _common(folders: Iterable[str]) -> str:
-    return os.path.commonpath([f"/{folder}" for folder in dict.fromkeys(folders)] or ["/"])[1:]

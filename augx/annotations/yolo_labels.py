@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from augx.annotations.listing import files_below
-from augx.annotations.outlines import enclosing
+from augx.annotations.outlines import box_around, enclosing
 from augx.errors import PlanError, SourceError, printable
 from augx.files import read_bytes
 from augx.sample import Array, Box, Instance
@@ -162,17 +162,17 @@ def _keypoints(numbers: list[float], size: tuple[int, int], form: LabelForm) -> 
     return points
 
 
-def line_of(instance: Instance, number: int, size: tuple[int, int], form: LabelForm) -> str:
+def line_of(instance: Instance, number: int, size: tuple[int, int], form: LabelForm, *, corners: bool = False) -> str:
     """An instance as a line: a pose where the set has keypoints, else its outline, else its box (a region's too).
 
-    YOLO has one outline an instance: several are joined. In a set of oriented boxes every box has four corners.
+    YOLO has one outline an instance: several are joined. A box has four corners in a set of oriented ones, or where ``corners``.
     Raises ``ValueError`` for one that has neither box nor outline.
     """
     if form.points:
         values = [*_middle(_bounds(instance), size), *_pose(instance.keypoints, size, form)]
     elif instance.polygons:
         values = (_joined(instance.polygons) / size).ravel().tolist()
-    elif form.oriented:
+    elif form.oriented or corners:
         left, top, right, bottom = _bounds(instance)
         values = (np.array([(left, top), (right, top), (right, bottom), (left, bottom)]) / size).ravel().tolist()
     else:
@@ -189,11 +189,10 @@ def _fraction(value: float) -> str:
 
 
 def _bounds(instance: Instance) -> Box:
-    if instance.box is not None:
-        return instance.box
-    if not instance.polygons:
+    box = box_around(instance)
+    if box is None:
         raise ValueError(f"an instance of {instance.category} has neither box nor outline")
-    return enclosing(np.concatenate(instance.polygons))
+    return box
 
 
 def _middle(box: Box, size: tuple[int, int]) -> list[float]:

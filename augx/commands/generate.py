@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Make augmented copies of pictures, exactly as many as you say.", context_settings={"max_content_width": 110})
 @SOURCES
-@click.option("--output", metavar="DIR", help="Where the copies go.  [default: generated_dataset, in a folder a picture]")
+@click.option(
+    "--output",
+    metavar="DIR",
+    help="Where the copies go; - is a tar on standard output.  [default: generated_dataset, in a folder a picture]",
+)
 @SPEC
 @AMOUNT
 @JOBS
@@ -57,12 +61,14 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
         label = ""  # straight into --output
     spec = typed_spec(options)
     sources = typed_sources(images, input_root, label, options)
-    plan = typed_plan(images, sources, spec, options)
+    if output == "-":
+        _check_stream(options)
     root = output if output is not None else "generated_dataset"
+    plan = typed_plan(images, sources, spec, options, root)
     if options["dry_run"]:
         from augx.output import look
 
-        there = 0 if options["overwrite"] else look(plan, spec, root, input_root)
+        there = 0 if options["overwrite"] or root == "-" else look(plan, spec, root, input_root)
         print_plan(plan, spec, options, root, there)
         return
     if options["report"] is not None:
@@ -80,6 +86,17 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
         _write_report(plan, spec, report, options)
     if report.missing:
         raise click.exceptions.Exit(1)
+
+
+def _check_stream(options: dict[str, Any]) -> None:
+    """A tar on standard output leaves no room for anything else there."""
+    if options["to"] != "webdataset":
+        raise click.UsageError("--output - is a tar on standard output: it goes with --to webdataset")
+    for name in ("paths", "as_json", "report", "overwrite"):
+        if options[name] not in (None, False):
+            raise click.UsageError(f"--{name.removeprefix('as_')} does not go with --output -, where the tar is all of standard output")
+    if sys.stdout.isatty() and not options["dry_run"]:
+        raise click.UsageError("--output -: standard output is a terminal; send it to a file or a command: ... --output - | ssh host tar x")
 
 
 class _Signals:
@@ -109,29 +126,32 @@ def _run(plan: Plan, spec: Any, root: str, input_root: str | None, options: dict
     from augx import Options, run_plan
 
     how = Options(options["jobs"], options["engine"], options["on_error"], options["overwrite"], options["max_pixels"])
-    with _progress(plan, options) as on_commit:
-        return run_plan(plan, spec, root, input=input_root, options=how, on_commit=on_commit, stop=stop)
+    with _progress(plan, options) as (on_commit, on_progress):
+        if root == "-":
+            from augx.stream import stream_plan
+
+            return stream_plan(plan, spec, sys.stdout.buffer, options=how, on_progress=on_progress, stop=stop)
+        return run_plan(plan, spec, root, input=input_root, options=how, on_commit=on_commit, on_progress=on_progress, stop=stop)
 
 
 @contextlib.contextmanager
-def _progress(plan: Plan, options: dict[str, Any]) -> Iterator[Callable[[Sequence[str]], None]]:
+def _progress(plan: Plan, options: dict[str, Any]) -> Iterator[tuple[Callable[[Sequence[str]], None], Callable[[int], None]]]:
     def write_paths(paths: Sequence[str]) -> None:
         if options["paths"]:
             write_out(b"".join(os.fsencode(path) + b"\n" for path in paths))
 
     if options["quiet"] or not sys.stderr.isatty():
-        yield write_paths
+        yield write_paths, lambda pictures: None
         return
     from tqdm import tqdm
 
     tqdm.monitor_interval = 0  # its thread would keep the workers from being forked
     with tqdm(total=plan.files, unit=" pictures") as bar:
 
-        def on_commit(paths: Sequence[str]) -> None:
-            bar.update(len(paths))
-            write_paths(paths)
+        def on_progress(pictures: int) -> None:
+            bar.update(pictures)
 
-        yield on_commit
+        yield write_paths, on_progress
 
 
 def _write_report(plan: Plan, spec: Spec, run: Report, options: dict[str, Any]) -> None:
@@ -164,7 +184,9 @@ def _print_report(report: Report, plan: Plan, options: dict[str, Any], signal_nu
             f"augx: {objects} reached beyond the edge of a picture, and {'is' if report.clipped == 1 else 'are'} clipped there", err=True
         )
     sources = counted(len(plan.rows), "picture")
-    made = f"{counted(report.made, 'file')} made from {sources} in {printable(report.output)}"
+    made = (
+        f"{counted(report.made, 'file')} made from {sources} in {'standard output' if report.output == '-' else printable(report.output)}"
+    )
     kept = f", {report.kept} {'was' if report.kept == 1 else 'were'} there already" if report.kept else ""
     missing = f", {report.missing} of {report.planned} missing" if report.missing else ""
     speed = f" ({report.seconds:.1f} s, {report.made / report.seconds:.0f} a second)" if report.made else ""

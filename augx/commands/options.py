@@ -80,9 +80,22 @@ AMOUNT: Callable[[F], F] = _together(
     click.option("--total", type=COUNT, help="Copies in all, spread evenly over the sources.  [default with --image: 100]"),
     click.option("--copies", type=COUNT, help="Copies of each source."),
     click.option("--per-class", type=COUNT, help="Copies of each class."),
+    click.option(
+        "--balance",
+        metavar="max|median|N",
+        help="Bring every class to as many files, originals (put beside them) counted.",
+    ),
     click.option("--originals", is_flag=True, help="Also put the untouched sources into the output."),
+    click.option("--split", metavar="train=0.8,...", help="Divide the sources; train alone gets copies, val and test stay as they are."),
+    click.option("--group-by", metavar="COLUMN|REGEX", help="With --split: what belongs together, by a column, or found in the key."),
+    click.option("--split-seed", type=click.IntRange(0, 2**64 - 1), default=0, help="With --split: another number, another division."),
+    click.option(
+        "--to", default="", metavar="FORMAT", help="folders, webdataset, npy, npz, coco, yolo, voc, csv or hf.  [default: as the input is]"
+    ),
+    click.option("--hf", is_flag=True, help="Hugging Face's metadata.jsonl beside the pictures: --to hf."),
+    click.option("--shard-size", default="", metavar="N|BYTES", help="Of webdataset: samples (10000) or bytes (500MB) a shard."),
 )
-"""How many copies."""
+"""How many copies of what, and how they are laid out."""
 
 
 def typed_spec(options: dict[str, Any]) -> Spec:
@@ -148,14 +161,30 @@ def counted(n: int, thing: str) -> str:
     return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
 
 
-def typed_plan(images: Sequence[str], sources: SourceSet, spec: Spec, options: dict[str, Any]) -> Plan:
-    """The plan for ``--total``, ``--copies`` or ``--per-class``."""
+def typed_plan(images: Sequence[str], sources: SourceSet, spec: Spec, options: dict[str, Any], root: str | None = None) -> Plan:
+    """The plan for the options of ``AMOUNT``; a split keeps what the set in ``root`` has already."""
     from augx import plan_copies
 
-    amount = {name: options[name] for name in ("total", "copies", "per_class")}
-    if images and not any(amount.values()):
+    amount = {name: options[name] for name in ("total", "copies", "per_class", "balance")}
+    if images and not any(amount.values()) and not spec.class_totals:
         amount["total"] = 100
-    return plan_copies(sources, spec, originals=options["originals"], **amount)
+    if options["hf"] and options["to"] not in ("", "hf"):
+        raise click.UsageError(f"--hf is --to hf; found --to {options['to']} as well")
+    for name in ("group_by", "split_seed"):
+        if options[name] and options["split"] is None:
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with --split")
+    split, kept = None, {}
+    if options["split"] is not None:
+        from augx.listed import recorded_parts
+        from augx.split import Split
+
+        split = Split.parse(options["split"], options["group_by"] or "", options["split_seed"])
+        kept = recorded_parts(root) if root is not None and not options.get("overwrite") else {}
+    to = "hf" if options["hf"] else options["to"]
+    where = {"to": to, "shard_size": options["shard_size"]}
+    plan = plan_copies(sources, spec, originals=options["originals"], split=split, parts=kept, **amount, **where)
+    print_notes(plan.notes, options)
+    return plan
 
 
 def write_out(data: bytes) -> None:

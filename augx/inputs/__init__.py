@@ -41,6 +41,8 @@ _LAYOUTS = {
     "coco": ("augx.annotations.coco", "CocoLayout"),
     "yolo": ("augx.annotations.yolo", "YoloLayout"),
     "voc": ("augx.annotations.voc", "VocLayout"),
+    "csv": ("augx.annotations.indexes", "CsvLayout"),
+    "hf": ("augx.annotations.indexes", "HfLayout"),
 }
 _EXTENSIONS = {
     **dict.fromkeys((".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".pq"), "table"),

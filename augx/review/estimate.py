@@ -15,7 +15,8 @@ from augx.draws import draw
 from augx.errors import CopyError, SourceError
 from augx.executors import available_cores
 from augx.plan import Plan
-from augx.recipe import apply, recipes
+from augx.recipe import recipes
+from augx.rejection import keep
 from augx.rows import Row
 from augx.sources import load, stored_size
 from augx.spec import Spec
@@ -189,9 +190,10 @@ def _measured(row: Row, spec: Spec, copies: range, size: int, max_pixels: int, r
     own = spec.of_class(row.source.label)
     pixels = written = made = 0
     began = time.thread_time()
-    for recipe in recipes(own, draw(own, sample.key, copies), sample):
+    draws = draw(own, sample.key, copies)
+    for copy, params, recipe in zip(copies, draws.plain, recipes(own, draws, sample), strict=True):
         try:
-            picture = apply(recipe, sample)
+            picture = keep(own, sample, copy, recipe, params).picture
             written += len(encode(picture, row.format, spec.output.quality))
         except CopyError:
             continue

@@ -11,12 +11,13 @@ import numpy as np
 
 from augx.annotations.base import Layout
 from augx.decode import MAX_PIXELS
-from augx.draws import CopyParams, Draws, draw, relabelled
+from augx.draws import CopyParams, Draws, relabelled
 from augx.errors import CopyError, SourceError, printable
 from augx.made import renamings
 from augx.matrices import inverse
 from augx.planning import planned_format
 from augx.recipe import Recipe, recipes
+from augx.rejection import final_draws
 from augx.review.marking import Marking
 from augx.review.recorded import Recorded
 from augx.rows import Row
@@ -185,7 +186,7 @@ def explain_copy(source: Source, spec: Spec, copy: int, *, max_pixels: int = MAX
     row = Row(source, copy + 1, planned_format(source, spec))
     sample = load(source, max_pixels, flat=not FORMATS[row.format].alpha)
     own = spec.of_class(source.label)
-    draws = draw(own, sample.key, range(copy, copy + 1))
+    draws = final_draws(own, sample, range(copy, copy + 1))
     (label,) = relabelled(own, source.label, draws)
     file = "/".join(filter(None, (row.folder(label), row.file_name(copy, label))))
     return _explained(file, source, spec, copy, draws, sample, layout)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from augx.decode import MAX_PIXELS
-from augx.draws import draw, relabelled
+from augx.draws import relabelled
 from augx.errors import PlanError, SourceError, printable
 from augx.plan import Plan
+from augx.rejection import final_draws
 from augx.review.alone import alone, alone_of_class, cell, made
 from augx.review.marking import Marking
 from augx.review.marks import Colour, swatch
@@ -136,7 +137,7 @@ def chosen_rows(plan: Plan, sources: int | None) -> list[Row]:
 
 
 def _copies(spec: Spec, label: str, sample: Sample, copies: range, marking: Marking) -> Iterator[Cell]:
-    draws = draw(spec, sample.key, copies)
+    draws = final_draws(spec, sample, copies)
     each = zip(copies, relabelled(spec, label, draws), made(spec, sample, draws, marking), strict=True)
     for copy, becomes, (picture, marks) in each:
         yield cell(picture, f"copy {copy}" if becomes == label else f"copy {copy}, {becomes}", marking, marks)
