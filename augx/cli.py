@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from augx import __version__
+from augx import __version__, words
 from augx.commands.audit import audit
 from augx.commands.check import check
 from augx.commands.explain import explain
@@ -37,6 +37,7 @@ for command in (generate, plan, preview, check, audit, explain, remake, importin
 def main() -> None:
     """Run the command line; whatever happens, the user reads one line a mistake and never a traceback."""
     _open_standard_streams()
+    words.capture()
     # The matrices here are 3x3: NumPy's pool of threads would only be in the way of forking.
     gc.disable()  # importing makes many objects and no garbage; a command turns it on before it works
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 
@@ -18,7 +18,7 @@ from augx.manifest import copy_line
 from augx.packing.base import Item
 from augx.plan import Segment
 from augx.recipe import Recipe, recipes, resized
-from augx.rejection import Kept, keep
+from augx.rejection import keep
 from augx.rows import Row, copy_name, joined
 from augx.sample import Sample
 from augx.sources import source_bytes
@@ -40,6 +40,8 @@ class Job:
     max_pixels: int
     layout: Layout | None = None
     packed: bool = False
+    mixed: bool = False
+    """Sources come again and again, a few copies of each at a time."""
     flat: bool = False
     """Alpha is laid on white whatever the format can hold."""
 
@@ -65,6 +67,15 @@ Copy = tuple[int, str, CopyParams, Recipe, Mapping[str, str]]
 """A number, the label, what it drew, its recipe, and what its objects are called if not as on the source."""
 
 
+class _Drawn(NamedTuple):
+    """What of a ``Kept`` its line tells."""
+
+    params: CopyParams
+    tried: int
+    reasons: Mapping[str, int]
+    unmet: tuple[str, ...]
+
+
 def batches(job: Job, segment: Segment, sample: Sample) -> Iterator[list[Copy]]:
     """What a run of copies drew, in lists small enough to be held finished in memory."""
     if not segment.copies:
@@ -84,7 +95,7 @@ def make(job: Job, row: Row, sample: Sample, batch: list[Copy], stop: StopFlag) 
     spec, layout = job.spec.of_class(row.source.label), job.layout
     quality, reason, over = spec.output.quality, None, False
     series = {label: (row.folder(label), row.stem(label)) for label in dict.fromkeys(label for _, label, *_ in batch)}
-    done: list[tuple[Kept, bytes, Made | None] | None] = []
+    done: list[tuple[_Drawn, bytes, Made | None] | None] = []
     try:
         # Little but OpenCV in this loop: each call gives the GIL up for some 20 microseconds, and the less Python
         # stands between them, the less two threads wait for each other.
@@ -96,7 +107,8 @@ def make(job: Job, row: Row, sample: Sample, batch: list[Copy], stop: StopFlag) 
                     folder, stem = series[label]
                     place = joined(folder, copy_name(stem, copy, row.extension))
                     made = _targets(layout, place, sample, kept.recipe, spec.targets, renamed)
-                done.append((kept, data, made))
+                done.append((_Drawn(kept.params, kept.tried, kept.reasons, kept.unmet), data, made))
+                del kept  # its pixels and maps: the next copy's go to the same memory, which is quicker than new
             except CopyError as error:
                 reason = str(error)
                 done.append(None)
@@ -113,7 +125,7 @@ def make(job: Job, row: Row, sample: Sample, batch: list[Copy], stop: StopFlag) 
 
 
 def _finished(
-    row: Row, sample: Sample, copy: int, label: str, series: tuple[str, str], kept: Kept, data: bytes, made: Made | None
+    row: Row, sample: Sample, copy: int, label: str, series: tuple[str, str], kept: _Drawn, data: bytes, made: Made | None
 ) -> Finished:
     folder, stem = series
     place = joined(folder, copy_name(stem, copy, row.extension))
@@ -132,7 +144,7 @@ def _finished(
 def original(job: Job, row: Row, sample: Sample) -> Finished:
     """The untouched source as a file of the set. Raises ``SourceError``."""
     source, layout = row.source, job.layout
-    if job.packed and row.format == "npy":
+    if job.packed and not job.mixed:
         data = encode(resized(job.spec, sample), row.format, 0)
     elif source.pixels is not None:
         data = encode(sample.image.image, row.format, job.spec.output.quality)

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import re
+import struct
 from typing import Any
 
 import cv2
 import numpy as np
 
 from augx.errors import SourceError
-from augx.headers import Header, plain_png, plain_tiff, read_header
+from augx.headers import Header, plain_jpeg, plain_png, plain_tiff, plain_webp, read_header
+from augx.words import captured, listen
 
 MAX_PIXELS = 100_000_000
 
-_PLAIN = {"png": plain_png, "tiff": plain_tiff}
+_PLAIN = {"jpg": plain_jpeg, "png": plain_png, "tiff": plain_tiff, "webp": plain_webp}
 
-# What OpenCV would print is in the SourceError. The call moved between 4.x and 5.
-(cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel)(0)
+# Of all that libjpeg and libtiff say of a picture that they give all the same, what means that pixels are missing or wrong
+# (jerror.h; in libtiff the names of the functions that decode). LZWPreDecode only speaks of an old kind of file.
+_DAMAGED = re.compile(r"premature|bad (Huffman|arithmetic) code|instead of RST|Inconsistent progression|(?<!Pre)Decode|Read error")
+_CODED_BY = re.compile(r"^\[ *\w+:\d+@[\d.]+\] global \S+ (\w+ )?|^OpenCV TIFF: ")
+_OF_OPENCV = re.compile(r"imdecode_|OpenCV TIFF\(line")
+_LONGEST = 160
+
+# OpenCV's own lines say less than the SourceError, but as warnings OpenCV 5 passes libtiff's on; what is below a warning would go to
+# standard output. The call moved between 4.x and 5.
+_set_log_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
+_SILENT, _WARNINGS = 0, 3
+_set_log_level(_SILENT)
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray[Any, Any]:
@@ -29,13 +42,26 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray[Any, Any]:
             f"{header.width}x{header.height} is {header.width * header.height:,} pixels, more than --max-pixels {max_pixels} allows"
         )
     try:
-        whole = _PLAIN.get(header.format, bytes)(data)
-        image = cv2.imdecode(np.frombuffer(whole, np.uint8), cv2.IMREAD_UNCHANGED)
+        whole = np.frombuffer(_PLAIN.get(header.format, bytes)(data), np.uint8)
+        _set_log_level(_WARNINGS if captured() else _SILENT)
+        image, words = listen(lambda: cv2.imdecode(whole, cv2.IMREAD_UNCHANGED))
+    except (struct.error, IndexError, ValueError):
+        raise SourceError(f"the {header.format} is truncated or damaged: its header is cut short") from None
     except (cv2.error, MemoryError) as error:
         raise SourceError(f"OpenCV can't decode it: {getattr(error, 'err', None) or error}") from None
     if image is None:
-        raise SourceError(f"the {header.format} is truncated, damaged or of a kind that OpenCV does not read")
+        said = _said(words)
+        raise SourceError(f"the {header.format} is truncated, damaged or of a kind that OpenCV does not read{said and f' ({said})'}")
+    damage = [line for line in words if _DAMAGED.search(line)] if header.format in ("jpg", "tiff") else []
+    if damage:
+        raise SourceError(f"the {header.format} is truncated or damaged: {_said(damage)}")
     return _upright(_checked(image, header), header.orientation)
+
+
+def _said(words: list[str]) -> str:
+    """What the decoder below OpenCV said first."""
+    lines = [_CODED_BY.sub("", line) for line in words if not _OF_OPENCV.search(line)]
+    return lines[0][:_LONGEST] if lines else ""
 
 
 def _checked(image: np.ndarray[Any, Any], header: Header) -> np.ndarray[Any, Any]:

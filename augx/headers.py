@@ -49,6 +49,31 @@ def plain_png(data: bytes) -> bytes:
     return data[:8] + b"".join(kept)
 
 
+def plain_jpeg(data: bytes) -> bytes:
+    """The JPEG with a few bits of padding for its end mark, where that shows whether its data are whole.
+
+    At an end mark libjpeg fills up what is missing with grey, and at the end of the bytes it gives up; so a JPEG of one scan gets
+    the bits that its decoder wants to look ahead, all of them 1, which is no code (T.81, C.2). A cut is missed only within the
+    last two or three blocks. Of many scans (progressive) all must be there; of the last one nothing shows where it ends.
+    """
+    frame, scans, end = _jpeg_parts(data)
+    if end < 0:
+        raise SourceError("the jpg is truncated: it ends before its end mark")
+    kind, components = data[frame + 1], data[frame + 9]
+    if kind in (0xC0, 0xC1) and data[scans[0] + 4] == components:
+        begins = scans[0] + 2 + int.from_bytes(data[scans[0] + 2 : scans[0] + 4], "big")
+        after = _MARKER.search(data, begins)
+        return data[: after.start() if after else end] + _LOOKED_AHEAD
+    _check_scans(data, frame, scans)
+    return data
+
+
+def plain_webp(data: bytes) -> bytes:
+    """The WebP reduced to its pixels: libwebp goes on reading behind those that are cut short, in whatever chunk comes next."""
+    kept = b"".join(data[start:stop] for kind, start, stop in _webp_chunks(data) if kind in _WEBP_KEPT)
+    return b"RIFF" + struct.pack("<I", len(kept) + 4) + b"WEBP" + kept
+
+
 def plain_tiff(data: bytes) -> bytes:
     """The TIFF with its alpha called associated, or libtiff would multiply the colours by it on the way in."""
     order = _order(data)
@@ -59,6 +84,7 @@ def plain_tiff(data: bytes) -> bytes:
     return data
 
 
+_WEBP_KEPT = {b"VP8X", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L"}
 _PNG_KEPT = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS"}
 
 
@@ -92,13 +118,12 @@ def _png(data: bytes) -> Header:
 def _jpeg(data: bytes) -> Header:
     at, orientation = 2, 1
     while True:
-        while data[at] != 0xFF:  # stray bytes between segments are common and harmless
-            at += 1
-        while data[at] == 0xFF:
-            at += 1
-        marker = data[at]
-        at += 1
-        if marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:
+        found = _MARKER.search(data, at)  # stray bytes between segments are common and harmless
+        if found is None:
+            raise IndexError
+        at = found.end()
+        marker = data[at - 1]
+        if marker in (0x01, 0xD8):
             continue
         if marker in (0xD9, 0xDA):
             raise SourceError("the JPEG is damaged: no frame header before its data")
@@ -113,16 +138,63 @@ def _jpeg(data: bytes) -> Header:
         at += length
 
 
-def _webp(data: bytes) -> Header:
+_MOST_SCANS = 500
+_LOOKED_AHEAD = b"\xff\x00" * 7
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # FF 00 is a byte of data, FF D0 to D7 are restarts within them, FF FF fills
+
+
+def _jpeg_parts(data: bytes) -> tuple[int, list[int], int]:
+    """Where the frame header, each scan's header and the end mark begin (-1: it has none). ``data`` passed ``read_header``."""
+    at, frame, scans = 2, 0, list[int]()
+    while (found := _MARKER.search(data, at)) is not None:
+        at, marker = found.start(), data[found.end() - 1]
+        if marker == 0xD9 and scans:
+            return frame, scans, at
+        if marker in (0x01, 0xD8, 0xD9):
+            at += 2
+            continue
+        if marker == 0xDA:
+            scans.append(at)
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and not frame:
+            frame = at
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return frame, scans, -1
+
+
+def _check_scans(data: bytes, frame: int, scans: list[int]) -> None:
+    """Each coefficient of each component must have come, down to its last bit (T.81, G.1.1)."""
+    if len(scans) > _MOST_SCANS:  # each of them takes the time of a whole picture, be it ever so short
+        raise SourceError(f"a JPEG of {len(scans)} scans, augx reads {_MOST_SCANS}")
+    progressive = data[frame + 1] in (0xC2, 0xCA)
+    missing = {(data[frame + 10 + 3 * n], place) for n in range(data[frame + 9]) for place in range(64)}
+    for at in scans:
+        many = data[at + 4]
+        first, last, bits = data[at + 5 + 2 * many : at + 8 + 2 * many] if progressive else (0, 63, 0)
+        if bits & 15 == 0:
+            missing -= {(data[at + 5 + 2 * n], place) for n in range(many) for place in range(first, last + 1)}
+    if missing:
+        raise SourceError("the jpg is truncated: it ends before its last scans")
+
+
+def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(type, start, stop) of each chunk, checked for length."""
     (size,) = struct.unpack_from("<I", data, 4)
     if size + 8 > len(data):
         raise SourceError(f"the WebP is truncated: {len(data)} of {size + 8} bytes")
-    at, header = 12, None
+    at = 12
     while at + 8 <= size + 8:
         kind, length = struct.unpack_from("<4sI", data, at)
-        body = at + 8
-        if body + length > len(data):
+        if at + 8 + length > len(data):
             raise SourceError("the WebP is truncated or damaged: a chunk runs past its end")
+        stop = at + 8 + length + length % 2
+        yield kind, at, stop
+        at = stop
+
+
+def _webp(data: bytes) -> Header:
+    header = None
+    for kind, start, stop in _webp_chunks(data):
+        body = start + 8
         if kind == b"VP8X":
             width, height = (int.from_bytes(data[body + i : body + i + 3], "little") + 1 for i in (4, 7))
             header = Header("webp", width, height)
@@ -133,9 +205,8 @@ def _webp(data: bytes) -> Header:
             (word,) = struct.unpack_from("<I", data, body + 1)
             header = Header("webp", (word & 0x3FFF) + 1, (word >> 14 & 0x3FFF) + 1)
         elif kind == b"EXIF" and header is not None:
-            exif = data[body : body + length].removeprefix(b"Exif\0\0")
+            exif = data[body:stop].removeprefix(b"Exif\0\0")
             header = replace(header, orientation=_exif_orientation(exif))
-        at = body + length + length % 2
     if header is None:
         raise SourceError("the WebP is damaged: it holds no picture")
     return header
@@ -153,6 +224,8 @@ def _gif(data: bytes) -> Header:
 
 def _pnm(data: bytes) -> Header:
     numbers = re.findall(rb"[0-9]+", re.sub(rb"#[^\n]*", b"", data[2:4096]))
+    if max(map(len, numbers[:3])) > 9:
+        raise SourceError("damaged: its header has numbers of more than 9 digits")
     bilevel = data[1:2] in b"14"
     return Header("pnm", int(numbers[0]), int(numbers[1]), 8 if bilevel else max(8, int(numbers[2]).bit_length()))
 

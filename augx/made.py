@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from augx.annotations.base import Category, Layout
-from augx.annotations.rle import compressed
 from augx.draws import Draws, relabelled
 from augx.errors import SourceError
 from augx.masks import encode_mask
@@ -103,14 +102,14 @@ def as_plain(instance: Instance) -> dict[str, Any]:
 
 def of_plain(fields: Mapping[str, Any]) -> Instance:
     """The instance of ``as_plain``; raises ``AttributeError``, ``KeyError``, ``TypeError`` or ``ValueError`` for anything else."""
-    box, points, region = fields.get("box"), fields.get("keypoints"), fields.get("region")
+    box, points = fields.get("box"), fields.get("keypoints")
     return Instance(
         str(fields["category"]),
         None if box is None else tuple(_points(box, 4)[0].tolist()),
         tuple(_points(polygon, 2) for polygon in fields.get("polygons", ())),
         bool(fields.get("oriented", False)),
         None if points is None else _points(points, 3),
-        None if region is None else compressed(region),
+        fields.get("region"),
         dict(fields.get("extra", {})),
     )
 

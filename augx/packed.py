@@ -1,15 +1,21 @@
-"""A set in packages: what stands of it, and the packer that goes on with it."""
+"""A set in packages: what stands of it, the packer that goes on with it, and single pictures read from it."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import math
 import os
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from augx.errors import OutputError, WriteError, printable
-from augx.files import open_folder, write_whole
+import numpy as np
+
+from augx.decode import MAX_PIXELS, decode
+from augx.errors import OutputError, SourceError, WriteError, printable
+from augx.files import open_folder, read_bytes, write_whole
 from augx.listed import Listed
 from augx.manifest import Manifest
 from augx.packing.arrays import PART, ArrayPacker, rows_there
@@ -17,9 +23,12 @@ from augx.packing.base import Packer
 from augx.packing.shards import ShardPacker
 from augx.packing.store import Store
 from augx.plan import Plan
+from augx.sample import Array
 from augx.spec import Spec
 
 INDEX = "index.json"
+_HEAD = 4096  # bytes that hold the header of any array of pictures
+_LOCAL = 30  # bytes of a ZIP member's own header before its name (APPNOTE.TXT, 4.3.7)
 
 
 def classes_of(plan: Plan, recorded: Mapping[str, Any] | None) -> list[str]:
@@ -100,3 +109,76 @@ def check_no_foreign_packages(plan: Plan, store: Store, root: str) -> None:
 def closing_lines(lines: Sequence[str]) -> Iterator[str]:
     """The names of the packages that some lines close."""
     return (json.loads(line)["package"] for line in lines if line.startswith('{"package":'))
+
+
+def read_picture(root: str, fields: Mapping[str, Any], max_pixels: int = MAX_PIXELS) -> Array:
+    """The pixels of a listed picture, from its file, its shard or its row, as ``decode`` gives them; floats are float32.
+
+    ``fields`` are those of its manifest line. Raises ``SourceError`` for what is not there or can't be read.
+    """
+    package = fields.get("in")
+    if package is None:
+        return _pixels(read_bytes(os.path.join(root, fields["file"])), max_pixels)
+    at = fields.get("at", fields.get("row"))
+    if not isinstance(package, str) or "/" in package or type(at) is not int or at < 0:
+        raise SourceError("its line in the manifest does not say where in a package it is")
+    path = os.path.join(root, package)
+    if "row" in fields:
+        return _row(path, at, max_pixels)
+    data = read_bytes(path, fields["size"], at)
+    if len(data) < fields["size"]:
+        raise SourceError(f"{printable(path)} ends before it; it was cut short")
+    return _pixels(data, max_pixels)
+
+
+def _pixels(data: bytes, max_pixels: int) -> Array:
+    """A picture that augx has written, of any format."""
+    if not data.startswith(b"\x93NUMPY"):
+        return decode(data, max_pixels)
+    try:
+        shape, dtype, at = _array_header(data)
+        return _blue_first(np.frombuffer(data, dtype, math.prod(shape), at).reshape(shape), max_pixels)
+    except ValueError as error:
+        raise SourceError(f"no array that augx wrote: {printable(error)}") from None
+
+
+def _row(path: str, row: int, max_pixels: int) -> Array:
+    """One picture of an array in a .npy, or of the member ``x.npy`` of a .npz, which is stored as it is."""
+    try:
+        start = _member(path) if path.endswith(".npz") else 0
+        (rows, *shape), dtype, at = _array_header(read_bytes(path, _HEAD, start))
+        if row >= rows:
+            raise ValueError(f"row {row} of {rows}")
+        count = math.prod(shape)
+        data = read_bytes(path, count * dtype.itemsize, start + at + row * count * dtype.itemsize)
+        return _blue_first(np.frombuffer(data, dtype, count).reshape(shape), max_pixels)
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise SourceError(f"{printable(path)}: not an array that augx wrote, or cut short ({printable(error)})") from None
+
+
+def _member(path: str) -> int:
+    """Where the bytes of ``x.npy`` begin in an archive."""
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("x.npy")
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError("it is compressed")
+    head = read_bytes(path, _LOCAL, info.header_offset)
+    return info.header_offset + _LOCAL + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
+
+
+def _array_header(data: bytes) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Shape, dtype and where the numbers begin. Raises ``ValueError`` for what augx does not write."""
+    file = io.BytesIO(data)
+    np.lib.format.read_magic(file)
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if fortran or dtype.hasobject:
+        raise ValueError("its header is another one")
+    return shape, dtype, file.tell()
+
+
+def _blue_first(image: Array, max_pixels: int) -> Array:
+    """An array's picture, red first, as ``decode`` would give it."""
+    if image.ndim not in (2, 3) or not image.size or image.shape[0] * image.shape[1] > max_pixels:
+        raise ValueError(f"its shape is {' x '.join(map(str, image.shape))}")
+    order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}.get(image.shape[2] if image.ndim == 3 else 1)
+    return np.ascontiguousarray(image if order is None else image[:, :, order], image.dtype.newbyteorder("="))

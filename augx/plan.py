@@ -17,9 +17,6 @@ from augx.packing.store import Store
 from augx.rows import Row
 from augx.split import Split
 
-_ROUND = 32
-"""Copies of a source in a row in a set that is mixed: enough that decoding it again costs little."""
-
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -109,10 +106,12 @@ class Plan:
     def _mixed(self, listed: Listed) -> Iterator[Segment]:
         """The same in rounds over all sources, in the order of a hash of their keys: neighbours are of many classes."""
         rows = sorted(self.rows, key=lambda row: hashlib.blake2b(row.source.key.encode("utf-8", "surrogateescape"), digest_size=8).digest())
-        for start in range(0, max((row.copies for row in rows), default=0) or 1, _ROUND):
+        assert self.store is not None
+        run = self.store.run
+        for start in range(0, max((row.copies for row in rows), default=0) or 1, run):
             for row in rows:
                 original = start == 0 and row.with_original and row.original not in listed.originals
-                stop = min(start + _ROUND, row.copies)
+                stop = min(start + run, row.copies)
                 gaps = (range(max(gap.start, start), min(gap.stop, stop)) for gap in listed.gaps(row.series, stop))
                 runs = [gap for gap in gaps if gap]
                 if runs or original:

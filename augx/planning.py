@@ -56,11 +56,11 @@ def plan_copies(
     if not whole.sources:
         raise PlanError("no pictures are given")
     split = Split.parse(split) if isinstance(split, str) else split
-    own_layout = whole.layout and _complete(whole.layout, spec)
-    layout, store, further = destination(to, shard_size, own_layout, split.parts if split is not None else ())
+    layout, store, further = destination(to, shard_size, whole.layout, split.parts if split is not None else (), whole.sources)
+    layout = layout and _complete(layout, spec)
     of_part, notes = assign(whole.sources, split, parts) if split is not None else ([""] * len(whole.sources), [])
     trained = whole.sources if split is None else [source for source, part in zip(whole.sources, of_part, strict=True) if part == TRAIN]
-    annotated = own_layout is not None and bool(own_layout.categories)
+    annotated = whole.layout is not None and whole.layout.annotated
     counts, more = copies_of(
         trained, total=total, copies=copies, per_class=per_class, balance=balance, class_totals=spec.class_totals, annotated=annotated
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from augx import __version__
 from augx.annotations.base import Layout, Picture
+from augx.annotations.rle import compressed
 from augx.errors import OutputError, WriteError, printable
 from augx.files import open_folder, write_whole
 from augx.inputs import PATHS, layout_of
@@ -19,6 +20,7 @@ from augx.listed import Listed
 from augx.made import of_plain
 from augx.manifest import MANIFEST, Manifest
 from augx.plan import Plan
+from augx.sample import Instance
 from augx.spec import Spec
 
 Paths = str | os.PathLike[str]
@@ -40,14 +42,8 @@ def close(plan: Plan, layout: Layout, manifest: Manifest, listed: Listed, root: 
 
     def pictures() -> Iterator[Picture]:
         for fields in in_order():
-            try:
-                picture = _picture(fields)
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-                place = printable(os.path.join(root, MANIFEST))
-                raise OutputError(
-                    f"{place}: the line of {printable(fields['file'])} is damaged: its size, its objects or its columns can't be read; "
-                    "restore the file, or move the folder away"
-                ) from None
+            with _damaged(root, fields["file"]):
+                picture = _picture(root, fields)
             yield picture
 
     for place, pieces in layout.closing(pictures):
@@ -61,14 +57,56 @@ def close(plan: Plan, layout: Layout, manifest: Manifest, listed: Listed, root: 
             ) from None
 
 
-def _picture(fields: dict[str, Any]) -> Picture:
+@contextlib.contextmanager
+def _damaged(root: str, file: str) -> Iterator[None]:
+    """What a line that is none of ours ends in becomes ``OutputError``."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        place = printable(os.path.join(root, MANIFEST))
+        raise OutputError(
+            f"{place}: the line of {printable(file)} is damaged: its size, its objects or its columns can't be read; "
+            "restore the file, or move the folder away"
+        ) from None
+
+
+class _Objects(Sequence[Instance]):
+    """The objects of a line, made when they are asked for, as most files about a set say nothing of them."""
+
+    __slots__ = ("_fields", "_made", "_root")
+
+    def __init__(self, root: str, fields: dict[str, Any]) -> None:
+        self._root, self._fields = root, fields
+        self._made: tuple[Instance, ...] | None = None
+
+    def _all(self) -> tuple[Instance, ...]:
+        if self._made is None:
+            with _damaged(self._root, self._fields["file"]):
+                made = tuple(map(of_plain, self._fields.get("objects", ())))
+                for one in made:
+                    if one.region is not None:
+                        compressed(one.region)  # raises for one that is none
+                self._made = made
+        return self._made
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._all()[place]
+
+    def __iter__(self) -> Iterator[Instance]:
+        return iter(self._all())
+
+
+def _picture(root: str, fields: dict[str, Any]) -> Picture:
     """What a line says of its picture; raises ``AttributeError``, ``KeyError``, ``TypeError`` or ``ValueError`` if it is no such line."""
     size = int(fields["width"]), int(fields["height"])
-    shown = tuple(map(of_plain, fields.get("objects", ())))
     columns = {str(name): str(text) for name, text in fields.get("columns", {}).items()}
     masks = {place.partition("/")[0]: place for part in fields.get("beside", ()) if (place := str(part["file"])).endswith(".png")}
     copy = None if fields.get("original") else int(fields["copy"])
-    return Picture(fields["file"], size, shown, fields["label"], str(fields.get("split", "")), columns, fields["source"], copy, masks)
+    about = fields["label"], str(fields.get("split", "")), columns, fields["source"], copy, masks
+    return Picture(fields["file"], size, _Objects(root, fields), *about)
 
 
 def discard_index(recorded: dict[str, Any] | None, root: str) -> None:

@@ -13,7 +13,8 @@ from augx.errors import OutputError, PlanError, SourceError, SpecError, printabl
 from augx.files import read_bytes
 from augx.inputs import PATHS, find_sources, layout_of
 from augx.manifest import MANIFEST, RUN, Manifest, read_run
-from augx.sources import EXTENSIONS, Source
+from augx.sample import Sample
+from augx.sources import EXTENSIONS, Source, load
 from augx.spec import Spec, load_spec
 from augx.writers import FORMATS
 
@@ -97,6 +98,14 @@ def picture_format(file: str) -> str:
     return kind
 
 
+def load_recorded(source: Source, fields: Mapping[str, Any], max_pixels: int, *, flat: bool) -> Sample:
+    """The source as a line's picture was made from it. Raises ``SourceError``, also where it has changed since."""
+    sample = load(source, max_pixels, flat=flat)
+    if sample.sha256 != fields["source_sha256"]:
+        raise SourceError(f"its source {printable(source.where)} has changed since (SHA-256 differs); no other picture can take its place")
+    return sample
+
+
 def source_finder(found: Recorded, lines: Iterable[Mapping[str, Any]], input: Paths | None = None) -> FindSource:
     """What finds the sources of lines; ``input`` is where they are now, if that is not where the run found them.
 
@@ -145,5 +154,5 @@ def _found(fields: Mapping[str, Any], folders: Sequence[str]) -> Source:
                 return Source(path, key, fields.get("source_label", fields["label"]), "")
             changed = path
     if changed is not None:
-        raise SourceError(f"its source {printable(changed)} has changed since (SHA-256 differs); nothing is made from another picture")
+        raise SourceError(f"its source {printable(changed)} has changed since (SHA-256 differs); no other picture can take its place")
     raise SourceError(f"its source {printable(key)} is not in {printable(folders[0])} any more; name the folder where it is by --input")

@@ -16,8 +16,6 @@ import numpy as np
 
 from augx.annotations import rle
 from augx.annotations.outlines import (
-    area,
-    clipped,
     clipped_box,
     cut,
     enclosing,
@@ -25,6 +23,7 @@ from augx.annotations.outlines import (
     is_rectangle,
     labelled_inside,
     rectangle_around,
+    visible,
 )
 from augx.errors import SourceError
 from augx.hiding import behind, covered_by
@@ -41,6 +40,7 @@ _PIECES = 8
 _POINTS = 1024
 """Pixels of a region, about, by which it is told how much of it a copy shows."""
 _DECIMALS = 3
+_CORNERS = [[0, 1], [2, 1], [2, 3], [0, 3]]
 _HORIZON = 1e-3
 """The part of the way to a perspective's horizon that is given up: nearer to it, everything is infinitely far away."""
 
@@ -80,7 +80,9 @@ def move_instances(
         return (), 0
     pairs: list[tuple[Instance | None, float]] = [(instance, 1.0) for instance in instances]
     if recipe.sampling is not None:
-        pairs = _moved(recipe, recipe.sampling, instances, swaps)
+        few = _boxes_inside(recipe.sampling, instances, recipe.size) if recipe.sampling.is_affine() else {}
+        rest = iter(_moved(recipe, recipe.sampling, [one for i, one in enumerate(instances) if i not in few], swaps))
+        pairs = [(few[i], 1.0) if i in few else next(rest) for i in range(len(instances))]
     covered = covered_by(recipe)
     if covered is not None:
         pairs = [behind(instance, shown, covered) if instance is not None else (None, 0.0) for instance, shown in pairs]
@@ -107,6 +109,8 @@ _NONE: Array = np.zeros((0, 2))
 def _moved(
     recipe: Recipe, sampling: Sampling, instances: Sequence[Instance], swaps: Mapping[str, Sequence[int]]
 ) -> list[tuple[Instance | None, float]]:
+    if not instances:
+        return []
     horizon = _horizon(sampling.matrices[0], recipe.source)
     parts = [_parts(instance, sampling, horizon, recipe.source) for instance in instances]
     every = [points for part in parts for points in part.all()]
@@ -135,6 +139,21 @@ def _bounds(places: Array, parts: Sequence[_Parts]) -> list[list[float]]:
     low, high = (least.reduceat(padded, turns)[::2] for least in (np.minimum, np.maximum))
     bounds: list[list[float]] = np.concatenate([low, high], axis=1).tolist()
     return bounds
+
+
+def _boxes_inside(sampling: Sampling, instances: Sequence[Instance], size: tuple[int, int]) -> dict[int, Instance]:
+    """The instances, by number, that are boxes alone and lie on the canvas whole: most of them, and all of them moved at once."""
+    plain = [i for i, one in enumerate(instances) if one.box and not one.polygons and one.keypoints is None and one.region is None]
+    if not plain:
+        return {}
+    corners = np.array([instances[i].box for i in plain])[:, _CORNERS]
+    moved = (sampling.moved(corners.reshape(-1, 2) - 0.5) + 0.5).reshape(-1, 4, 2)
+    boxes = np.round(np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1), _DECIMALS)
+    found = {}
+    for i, (left, top, right, bottom) in zip(plain, boxes.tolist(), strict=True):
+        if 0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]:
+            found[i] = Instance(instances[i].category, (left, top, right, bottom), extra=instances[i].extra)
+    return found
 
 
 def _parts(instance: Instance, sampling: Sampling, horizon: Array | None, size: tuple[int, int]) -> _Parts:
@@ -230,7 +249,7 @@ def _arrived(
         shown = max(shown, 1 / _POINTS) if width else 0.0
         region = rle.encode(seen)
     elif instance.polygons:
-        outlines, there, shown = (parts.outlines, parts.outlines, 1.0) if whole else _visible(parts.outlines, size)
+        outlines, there, shown = (parts.outlines, parts.outlines, 1.0) if whole else visible(parts.outlines, size)
         if instance.oriented:
             there = [_rectangle(instance.polygons[0], outlines[0], there[0], size)] if shown > 0 else []
         polygons = tuple(np.clip(np.round(part, _DECIMALS), 0, size) for part in there if len(part))
@@ -238,7 +257,7 @@ def _arrived(
     elif instance.box is not None:
         box, shown = (left, top, right, bottom), 1.0
         if not whole:
-            _, (outline,), shown = _visible(parts.outlines, size)
+            _, (outline,), shown = visible(parts.outlines, size)
             box = enclosing(outline) if len(outline) else None  # that of the whole, clipped, would be larger
     else:
         left_points = keypoints is None or bool(keypoints[:, 2].any())
@@ -247,14 +266,6 @@ def _arrived(
     if box is None:
         return None, 0.0
     return Instance(instance.category, box, polygons, instance.oriented, keypoints, region, instance.extra), shown
-
-
-def _visible(outlines: Sequence[Array], size: tuple[int, int]) -> tuple[list[Array], list[Array], float]:
-    """Outlines without the points that have no place, what of them lies on the canvas, and its share of their area."""
-    placed = [outline[np.isfinite(outline).all(axis=1)] for outline in outlines]
-    there = [clipped(outline, size) for outline in placed]
-    whole, left_over = sum(map(area, placed)), sum(map(area, there))
-    return placed, there, left_over / whole if whole > 0 else float(any(len(part) for part in there))
 
 
 def _rectangle(before: Array, moved: Array, visible: Array, size: tuple[int, int]) -> Array:

@@ -17,6 +17,7 @@ from augx.cache import Samples
 from augx.copies import Finished, Job, StopFlag, batches, make, original
 from augx.errors import SourceError, printable
 from augx.files import put_files
+from augx.memory import keep_freed
 from augx.packing.base import Item
 from augx.plan import Segment, Unit
 from augx.rows import joined
@@ -64,14 +65,19 @@ class UnitResult:
         self.unmet += other.unmet
 
 
+_ROOM = 128_000_000
+"""Bytes of decoded sources that a worker keeps where the plan comes back to each of them."""
+
+
 class Worker:
     """``run_unit`` with what its calls share: the job and the last decoded sources. Safe to call from many threads."""
 
     def __init__(self, job: Job, stop: StopFlag, sources: int = 1) -> None:
         self._job, self._stop = job, stop
-        self._samples = Samples(job.max_pixels, sources)
+        self._samples = Samples(job.max_pixels, sources, _ROOM if job.mixed else 0)
         cv2.setNumThreads(1)  # one core a worker: OpenCV's own threads would fight over the same ones
         cv2.ocl.setUseOpenCL(False)
+        keep_freed()
 
     def run_unit(self, unit: Unit) -> UnitResult:
         """Make a unit's files; failures of sources are results, failures of the output raise ``WriteError``."""

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from augx.copies import Job
 from augx.decode import MAX_PIXELS
 from augx.errors import SourceError
-from augx.executors import Engine, Processes, Stop, available_cores, can_fork, in_threads, processes_serve
+from augx.executors import Engine, Stop, available_cores, can_fork, in_threads, processes_serve
 from augx.listed import Listed
 from augx.plan import Plan, Unit
+from augx.pool import Processes
 from augx.sources import stored_size
 from augx.spec import Spec
 from augx.unit import Failure, UnitResult, Worker, make_run_unit
@@ -22,7 +23,8 @@ class Options:
     """How a plan is run; none of it changes a byte of what comes out.
 
     ``jobs``: workers, by default one a core; ``engine``: see ``executors``; ``on_error``: what a bad source does to the
-    others; ``overwrite``: discard the set that the output holds; ``max_pixels``: refuse larger sources undecoded.
+    others; ``overwrite``: discard the set that the output holds; ``max_pixels``: refuse larger sources undecoded; ``timeout``:
+    seconds that reading and decoding one source may take in a worker process (nothing can end a thread).
     """
 
     jobs: int | None = None
@@ -30,6 +32,7 @@ class Options:
     on_error: str = "skip"
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
+    timeout: float = 60.0
 
 
 def results_of(
@@ -37,12 +40,13 @@ def results_of(
 ) -> Iterator[UnitResult]:
     """The results of what ``listed`` leaves of a plan, about ``files`` of them, in plan order; ``private`` as in ``Processes``."""
     jobs = min(options.jobs or available_cores(), max(files, 1))
-    form = plan.store.form if plan.store is not None else None
-    job = Job(spec, root, options.max_pixels, plan.layout, plan.store is not None, form is not None and form.shape[2:] == (3,))
+    store = plan.store
+    packed = {} if store is None else {"packed": True, "mixed": store.mixed, "flat": store.flat}
+    job = Job(spec, root, options.max_pixels, plan.layout, **packed)
     # Small enough that no worker waits long for the last one, large enough that a unit's draws cost nothing.
     units = plan.units(listed, min(64, max(4, files // (16 * jobs))))
     if options.engine == "processes" or (options.engine == "auto" and can_fork() and processes_serve(jobs, _copy_pixels(plan, spec))):
-        return Processes(make_run_unit, job, jobs, stop, _lost, private=private).run(units)
+        return Processes(make_run_unit, job, jobs, stop, _lost, parts=_segments, timeout=options.timeout, private=private).run(units)
     return in_threads(Worker(job, stop, sources=jobs + 1).run_unit, units, jobs, stop)
 
 
@@ -57,6 +61,9 @@ def _copy_pixels(plan: Plan, spec: Spec) -> int:
     return 0
 
 
-def _lost(unit: Unit) -> UnitResult:
-    reason = "the worker process died while it was in work, twice"
+def _segments(unit: Unit) -> list[Unit]:
+    return [(segment,) for segment in unit]
+
+
+def _lost(unit: Unit, reason: str) -> UnitResult:
     return UnitResult(failures=[Failure(segment.row.source.where, reason, len(segment)) for segment in unit])

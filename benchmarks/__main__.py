@@ -1,16 +1,9 @@
-"""``python -m benchmarks``: whole processes. ``... transforms``: each transform by itself. ``... keras``: augx.keras. ``... targets``. ``... audit``."""
+"""``python -m benchmarks``: whole processes. With a name, one part: transforms, keras, targets, outputs or audit."""
 
+import importlib
 import sys
 
-if sys.argv[1:2] == ["transforms"]:
-    from benchmarks.transforms import main  # has OpenCV, which the other one must do without
-elif sys.argv[1:2] == ["targets"]:
-    from benchmarks.targets import main
-elif sys.argv[1:2] == ["audit"]:
-    from benchmarks.audit import main
-elif sys.argv[1:2] == ["keras"]:
-    from benchmarks.keras import main
-else:
-    from benchmarks.run import main
-
-main()
+# Each has what it needs, such as OpenCV, which the one of whole processes must do without.
+PARTS = ("transforms", "keras", "targets", "outputs", "audit")
+part = sys.argv[1] if sys.argv[1:2] and sys.argv[1] in PARTS else "run"
+importlib.import_module(f"benchmarks.{part}").main()

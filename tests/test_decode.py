@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -17,7 +22,7 @@ from PIL import Image, ImageOps
 from augx import SourceError
 from augx.decode import decode
 from augx.headers import read_header
-from tests.conftest import PHOTOS, picture
+from tests.conftest import PHOTOS, ROOT, Run, picture, write_picture
 
 PHOTO = Image.fromarray(picture(40, 61)[:, :, ::-1])
 
@@ -233,3 +238,56 @@ def test_what_augx_writes_augx_reads() -> None:
         assert np.array_equal(found[:, :, 3], image[:, :, 3])
         if extension != ".webp":
             assert np.array_equal(found, image)
+
+
+HALF = KINDS["progressive jpeg"][:-40] + b"\xff\xd9"
+
+LISTENING = """
+import json, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from augx import words
+from augx.decode import decode
+from augx.errors import SourceError
+words.capture()
+def outcome(path):
+    try:
+        return str(decode(Path(path).read_bytes()).shape)
+    except SourceError as error:
+        return str(error)
+with ThreadPoolExecutor(8) as pool:
+    print(json.dumps(list(pool.map(outcome, sys.argv[1:]))))
+print("own words", file=sys.stderr)
+"""
+
+
+def test_the_libraries_words_become_the_reason(tmp_path: Path) -> None:
+    """Each picture's own, however many threads decode at once; nothing of them is on standard error."""
+    broken = png_of(5, 5, (b"IDAT", zlib.compress(b"\0\0")))
+    noisy_but_whole = KINDS["jpeg"][:-2] + bytes(9) + b"\xff\xd9"
+    files = {"half": HALF, "whole": KINDS["jpeg"], "broken": broken, "noisy": noisy_but_whole, "text": b"text"}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    command = [sys.executable, "-c", LISTENING, *(str(tmp_path / name) for name in [*files] * 40)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == "own words\n"
+    found = json.loads(done.stdout)
+    assert found == found[:5] * 40
+    assert found[0] == "the jpg is truncated or damaged: Corrupt JPEG data: premature end of data segment"
+    assert found[1] == found[3] == "(40, 61, 3)"
+    assert "libpng error" in found[2] and "not an image" in found[4]
+
+
+@pytest.mark.parametrize("engine", ["threads", "processes"])
+def test_nothing_of_the_libraries_on_standard_error(engine: str, tmp_path: Path, augx: Run) -> None:
+    for number in range(3):
+        write_picture(tmp_path / "in" / "x" / f"good{number}.png")
+        (tmp_path / "in" / "x" / f"half{number}.jpg").write_bytes(HALF)
+        (tmp_path / "in" / "x" / f"short{number}.png").write_bytes(png_of(5, 5, (b"IDAT", zlib.compress(b"\0\0"))))
+    words = ["--input", "in", "--output", "out", "--copies", "2", "--quiet", "--engine", engine, "--jobs", "2"]
+    done = augx("generate", *words)
+    lines = done.stderr.decode().splitlines()
+    assert done.returncode == 1 and len(lines) == 7
+    assert all(line.startswith(f"augx: in/x/{name}") for line, name in zip(lines, ["half"] * 3 + ["short"] * 3, strict=False))
+    assert all("premature end of data segment; 2 files missing" in line for line in lines[:3])

@@ -126,7 +126,7 @@ def test_a_table_and_an_answer(augx: Run, class_folders: Path, tmp_path: Path) -
     assert lines[0].split() == ["class", "sources", "copies", "files", "pixels", "size", "time"]
     assert [line.split()[:4] for line in lines[1:4]] == [["cats", "3", "50", "53"], ["dogs", "2", "50", "52"], ["(all)", "5", "100", "105"]]
     assert (
-        lines[4].startswith("105 files: 16 to 25 copies of each of 5 pictures and the originals; about ") and "with 1 worker (" in lines[4]
+        lines[4].startswith("105 files: 16 to 25 copies of each of 5 pictures, and 5 originals; about ") and "with 1 worker (" in lines[4]
     )
     assert done.returncode == 0 and tree(tmp_path) == before
 

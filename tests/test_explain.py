@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from augx.review.explain import Explanation, explain_copy, explain_recorded
 from augx.review.recorded import recorded_copy
 from augx.sources import load
 from tests.conftest import PHOTOS, Run, picture, write_picture
+from tests.test_outputs import EVERY, SPLIT, lines_of
 from tests.test_sets import COCO, INPUTS, MASKS, SPEC
 
 CAT = PHOTOS / "cats" / "Cat.jpg"
@@ -189,6 +191,34 @@ class TestACopyInItsSet:
         found = json.loads(augx("explain", f"out/{line['file']}", "--json").stdout)
         assert sum(found["targets"]["dropped"].values()) == line["dropped"] and found["targets"]["min_visibility"] == 0.1
 
+    @EVERY
+    @SPLIT
+    def test_wherever_its_set_has_it(self, how: dict[str, Any], split: dict[str, Any], class_folders: Path, tmp_path: Path) -> None:
+        """A packed copy is named as if it lay where its line says; in arrays alpha was laid on white before."""
+        spec = load_spec({**SPEC.canonical(), "tone": {"gamma": 0.3}, "output": {"size": [40, 30]}})
+        plan = plan_copies(find_sources(class_folders), spec, copies=2, **how, **split)
+        assert run_plan(plan, spec, tmp_path / "out").failures == ()
+        lines = [line for line in lines_of(tmp_path / "out") if not line.get("original")]
+        for line in lines:
+            found = explain_recorded(recorded_copy(str(tmp_path / "out" / line["file"])))
+            assert {step.place: step.params for step in found.drawn if step.params is not None} == line["params"]
+            assert (found.file, found.copy, found.label, found.copy_size) == (line["file"], line["copy"], line["label"], (40, 30))
+            assert found.targets is None and found.as_text() and json.dumps(found.as_json())
+        assert len(lines) == 2 * sum(row.part in ("", "train") for row in plan.rows)
+
+    def test_of_a_packed_set_on_the_command_line(self, augx: Run, class_folders: Path, tmp_path: Path) -> None:
+        for to in ("", "webdataset"):
+            command = ("generate", "--input", "photos", "--copies", "2", "--split", "train=0.5,val=0.5", "--output", f"out{to}")
+            assert augx(*command, *(("--to", to) if to else ())).returncode == 0
+        place = next(line["file"] for line in lines_of(tmp_path / "out") if not line.get("original"))
+        loose, packed = augx("explain", f"out/{place}"), augx("explain", f"outwebdataset/{place}")
+        assert loose.returncode == packed.returncode == 0 and packed.stdout.replace(b"outwebdataset", b"out") == loose.stdout
+        untouched = next(line["file"] for line in lines_of(tmp_path / "out") if line["split"] == "val")
+        refused = augx("explain", f"outwebdataset/{untouched}")
+        assert refused.returncode == 2 and b"the untouched source" in refused.stderr
+        unknown = augx("explain", "outwebdataset/cats/nope_00000.jpg")
+        assert unknown.returncode == 2 and b"lists no cats/nope_00000.jpg; name files as its lines do" in unknown.stderr
+
     def test_by_a_file_beside_it(self, augx: Run, tmp_path: Path) -> None:
         assert augx("generate", "--input", PHOTOS, "--masks", MASKS, "--output", "out", "--copies", "1").returncode == 0
         line = json.loads((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()[0])
@@ -235,7 +265,7 @@ class TestACopyInItsSet:
             assert done.returncode == 2 and words in done.stderr and done.stderr.count(b"\n") == 1
         write_picture(tmp_path / "photos" / "cats" / "a.jpg", picture(seed=99))
         done = augx("explain", "out/cats/a_00000.jpg")
-        assert done.returncode == 1 and b"or has changed" in done.stderr
+        assert done.returncode == 1 and b"has changed since (SHA-256 differs)" in done.stderr
         run = json.loads((tmp_path / "out" / "run.json").read_text())
         for changes in ({"spec": None}, {"spec": {"warp": {"nope": 1}}}, {"layout": {"kind": "x"}}, {"layout": 1}):
             (tmp_path / "out" / "run.json").write_text(json.dumps({**run, **changes}))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from augx import OutputError, PlanError, expand_dataset
+from augx import OutputError, PlanError, expand_dataset, find_sources, load_spec, plan_copies, run_plan
+from augx.packed import read_picture
 from augx.remake import remake_files
-from tests.conftest import Run, picture, pictures, tree, write_picture
+from tests.conftest import PHOTOS, ROOT, Run, picture, pictures, tree, write_picture
+from tests.test_outputs import EVERY, SPLIT, contents, lines_of
 
 SPECS = {
     "tutorial": {},
@@ -71,6 +76,102 @@ def test_sources_moved_alone_are_named(class_folders: Path, tmp_path: Path) -> N
     (failure,) = remake_files(tmp_path / "out", ["cats/a_00000.jpg"]).failures
     assert "is not in" in failure.reason and "--input" in failure.reason
     assert remake_files(tmp_path / "out", ["cats/a_00000.jpg"], input=tmp_path / "pictures").same == ("cats/a_00000.jpg",)
+
+
+SIZED = load_spec({"augx": 1, "warp": {"rotate": 20}, "tone": {"gamma": 0.3}, "output": {"size": [40, 30]}, "reject": {"border": 0.12}})
+
+
+def spread(array: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """A grey picture as the row of an array of colours has it."""
+    return np.broadcast_to(array[:, :, None], like.shape) if array.ndim < like.ndim else array
+
+
+class TestAPackedSet:
+    """A set in packages, or split, comes back as the files that its lines name."""
+
+    def made(self, sources: Path, out: Path, **how: Any) -> list[dict[str, Any]]:
+        plan = plan_copies(find_sources(sources), SIZED, copies=3, originals=True, **how)
+        assert run_plan(plan, SIZED, out).failures == ()
+        return lines_of(out)
+
+    @EVERY
+    @SPLIT
+    def test_every_line_is_what_the_set_holds(
+        self, how: dict[str, str], split: dict[str, str], class_folders: Path, tmp_path: Path
+    ) -> None:
+        """Grey pictures are spread in arrays, alpha is laid on white there; the files are those that the lines' SHA-256 are of."""
+        write_picture(class_folders / "dogs" / "f.g%.bmp", picture(30, 40, seed=6))
+        lines = self.made(class_folders, tmp_path / "out", **how, **split)
+        held, before = contents(tmp_path / "out"), tree(tmp_path / "out")
+        remade = remake_files(tmp_path / "out", list(held), output=tmp_path / "again")
+        assert remade.failures == () and sorted(remade.made) == sorted(held) and tree(tmp_path / "out") == before
+        again = tree(tmp_path / "again")
+        assert again.keys() == held.keys()
+        for fields in lines:
+            data = again[fields["file"]]
+            assert (len(data), hashlib.sha256(data).hexdigest()) == (fields["size"], fields["sha256"])
+            there = held[fields["file"]]
+            if isinstance(there, np.ndarray):
+                array = np.load(io.BytesIO(data))
+                assert array.dtype == there.dtype and np.array_equal(spread(array, there), there)
+            else:
+                assert data == there
+            pixels = read_picture(str(tmp_path / "out"), fields)
+            assert np.array_equal(spread(read_picture(str(tmp_path / "again"), {"file": fields["file"]}), pixels), pixels)
+
+    @pytest.mark.parametrize("to", ["webdataset", "npy", "npz"])
+    def test_needs_a_folder_of_its_own(self, to: str, class_folders: Path, augx: Run, tmp_path: Path) -> None:
+        self.made(class_folders, tmp_path / "out", to=to)
+        before = tree(tmp_path)
+        done = augx("remake", "out/manifest.jsonl", "cats/a_00000.jpg")
+        words = f"augx: out: its pictures are in packages ({to}); name a folder by --output\n"
+        assert done.returncode == 2 and done.stderr.decode() == words and tree(tmp_path) == before
+
+    def test_named_by_where_it_would_lie(self, class_folders: Path, augx: Run, tmp_path: Path) -> None:
+        self.made(class_folders, tmp_path / "out", to="webdataset")
+        done = augx("remake", "out/manifest.jsonl", "out/cats/persian/c_00001.jpg", "--output", "again")
+        assert done.returncode == 0 and list(tree(tmp_path / "again")) == ["cats/persian/c_00001.jpg"]
+
+    @pytest.mark.parametrize("to", ["", "webdataset"])
+    def test_masks_and_objects_come_with_their_pictures(self, to: str, tmp_path: Path) -> None:
+        sources = find_sources(PHOTOS / "annotations.json", masks=ROOT / "sample_masks")
+        run_plan(plan_copies(sources, SIZED, copies=2, originals=True, to=to, split="train=0.5,val=0.5"), SIZED, tmp_path / "out")
+        lines = lines_of(tmp_path / "out")
+        beside = {part["file"]: part["sha256"] for line in lines for part in line["beside"]}
+        made = remake_files(tmp_path / "out", [line["file"] for line in lines], output=tmp_path / "again")
+        assert made.failures == () and len(beside) == len(lines)
+        digests = {place: hashlib.sha256(data).hexdigest() for place, data in tree(tmp_path / "again").items()}
+        assert digests == beside | {line["file"]: line["sha256"] for line in lines}
+
+    def test_by_a_file_beside_it(self, tmp_path: Path) -> None:
+        run_plan(plan_copies(find_sources(PHOTOS, masks=ROOT / "sample_masks"), SIZED, copies=1), SIZED, tmp_path / "out")
+        line = lines_of(tmp_path / "out")[0]
+        place = line["beside"][0]["file"]
+        (tmp_path / "out" / place).unlink()
+        assert remake_files(tmp_path / "out", [tmp_path / "out" / place]).same == (line["file"],)
+        assert (tmp_path / "out" / place).is_file()
+
+    @pytest.mark.parametrize("to", ["csv", "hf"])
+    def test_a_table_of_a_table(self, to: str, class_folders: Path, tmp_path: Path) -> None:
+        """A layout that no source had is none that the sources have lost."""
+        (tmp_path / "photos.csv").write_text("file,label\nphotos/cats/a.jpg,cats\nphotos/dogs/d.jpg,dogs\n")
+        lines = self.made(tmp_path / "photos.csv", tmp_path / "out", to=to)
+        assert len(remake_files(tmp_path / "out", [line["file"] for line in lines], output=tmp_path / "again").made) == len(lines) == 8
+
+    @pytest.mark.parametrize("to", ["", "webdataset", "npy", "npz"])
+    @pytest.mark.parametrize("shape", [(12, 14), (12, 14, 2), (12, 14, 3), (12, 14, 4)], ids=str)
+    def test_rows_of_floats(self, to: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+        np.save(tmp_path / "x.npy", np.random.default_rng(1).random((4, *shape), np.float32))
+        spec = load_spec({"augx": 1, "warp": {"flip_h": 0.5}, "tone": {"brightness": 0.1}})
+        plan = plan_copies(find_sources(tmp_path / "x.npy"), spec, copies=2, originals=True, to=to)
+        run_plan(plan, spec, tmp_path / "out")
+        lines = lines_of(tmp_path / "out")
+        assert remake_files(tmp_path / "out", [line["file"] for line in lines], output=tmp_path / "again").failures == ()
+        for line in lines:
+            array = np.load(tmp_path / "again" / line["file"])
+            pixels = read_picture(str(tmp_path / "out"), line)
+            order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}.get(shape[-1], slice(None)) if len(shape) == 3 else slice(None)
+            assert pixels.dtype == np.float32 and np.array_equal(pixels, array[..., order] if len(shape) == 3 else array)
 
 
 class TestWhatCanNotBe:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from augx import class_tree, expand_dataset, load_spec, plan_copies
+from augx import class_tree, expand_dataset, find_sources, load_spec, plan_copies, run_plan
 from augx.draws import draw
+from augx.errors import SourceError
+from augx.packed import read_picture
+from augx.plan import Plan
+from augx.review.finished import run_report
 from augx.review.spread import Tally, drawn_by
+from augx.spec import Spec
 from tests.browser import CHROMIUM, Browser
-from tests.conftest import PHOTOS, Run, write_picture
+from tests.conftest import PHOTOS, ROOT, Run, picture, write_picture
+from tests.test_outputs import SPLIT, lines_of
 
 IN_A_BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (apt-get install chromium)")
 
@@ -124,6 +132,123 @@ class TestTheReportOfARun:
         for path in ((), ("no/r.html",)):
             done = augx("generate", "--input", "photos", "--output", "out", "--copies", "1", "--report", *path)
             assert done.returncode == 2 and os.listdir(tmp_path / "out") == ["report.html"]
+
+
+def page_of(plan: Plan, spec: Spec, out: Path) -> str:
+    """The report of a whole run."""
+    run = run_plan(plan, spec, out)
+    assert run.failures == () and not run.missing
+    return run_report(plan, spec, run, name="mine", max_pixels=10**8).decode()
+
+
+def thumbnails(page: str) -> list[tuple[str, str]]:
+    """What stands under "All together": each picture and its caption."""
+    shown = page.split("All together")[1].split("What is drawn")[0]
+    return re.findall(r'<img src="([^"]+)" alt="([^"]*)"', shown)
+
+
+class TestTheReportOfAPackedSet:
+    SPEC = load_spec({"augx": 1, "warp": {"rotate": 20}, "output": {"format": "png", "size": [40, 30]}})
+
+    @pytest.mark.parametrize("how", [{"to": "webdataset", "shard_size": "7"}, {"to": "npy"}, {"to": "npz"}], ids=["shards", "npy", "npz"])
+    @SPLIT
+    def test_shows_what_loose_files_show(self, how: dict[str, Any], split: dict[str, Any], class_folders: Path, tmp_path: Path) -> None:
+        (class_folders / "dogs" / "e.png").unlink()  # its alpha is laid on white in arrays alone
+        write_picture(class_folders / "dogs" / "e.png", picture(16, 48, seed=5))
+        found = find_sources(class_folders)
+        loose = thumbnails(page_of(plan_copies(found, self.SPEC, copies=3, **split), self.SPEC, tmp_path / "loose"))
+        packed = thumbnails(page_of(plan_copies(found, self.SPEC, copies=3, **how, **split), self.SPEC, tmp_path / "packed"))
+        assert packed == loose and len([caption for _, caption in loose if caption.startswith("copy")]) >= 6
+
+    @pytest.mark.parametrize("to", ["", "npy", "npz", "webdataset"])
+    def test_shows_rows_of_floats(self, to: str, tmp_path: Path) -> None:
+        np.save(tmp_path / "x.npy", np.random.default_rng(1).random((3, 12, 14, 3), np.float32))
+        spec = load_spec({"augx": 1, "warp": {"flip_h": 1.0}})
+        found = find_sources(tmp_path / "x.npy")
+        page = page_of(plan_copies(found, spec, copies=2, to=to), spec, tmp_path / "out")
+        assert [caption for _, caption in thumbnails(page)] == ["source 14x12", "copy 0", "copy 1"] * 2
+        assert len({data for data, _ in thumbnails(page)}) == 4
+
+    def test_marks_objects_and_says_that_masks_are_left_out(self, tmp_path: Path) -> None:
+        spec = load_spec("gentle")
+        pages = {}
+        for name, masks in (("objects", None), ("masks", ROOT / "sample_masks")):
+            found = find_sources(PHOTOS / "annotations.json", masks=masks)
+            for to in ("", "webdataset"):
+                pages[name, to] = page_of(plan_copies(found, spec, copies=1, to=to), spec, tmp_path / (name + to))
+        assert thumbnails(pages["objects", "webdataset"]) == thumbnails(pages["objects", ""])
+        assert len(thumbnails(pages["masks", "webdataset"])) == len(thumbnails(pages["masks", ""]))
+        said = [place for place, page in pages.items() if "their masks are in the shards too, and not drawn here" in page]
+        assert said == [("masks", "webdataset")]
+
+    @pytest.mark.parametrize("to", ["webdataset", "npy", "npz"])
+    def test_says_what_can_not_be_read(self, to: str, class_folders: Path, tmp_path: Path) -> None:
+        plan = plan_copies(find_sources(class_folders), self.SPEC, copies=1, to=to)
+        run = run_plan(plan, self.SPEC, tmp_path / "out")
+        line = lines_of(tmp_path / "out")[-1]
+        package = tmp_path / "out" / line["in"]
+        tampered: list[dict[str, Any]] = [
+            {"in": "../x"},
+            {"in": 3},
+            {"at": -1, "row": -1},
+            {"at": "0", "row": "0"},
+            {"at": 10**9, "row": 10**9},
+        ]
+        for changes in tampered:
+            with pytest.raises(SourceError):
+                read_picture(str(tmp_path / "out"), {**line, **{name: value for name, value in changes.items() if name in line}})
+        for data in (package.read_bytes()[:150], b"", None):
+            package.unlink()
+            if data is not None:
+                package.write_bytes(data)
+            page = run_report(plan, self.SPEC, run, name="mine", max_pixels=10**8).decode()
+            assert thumbnails(page) and not [caption for _, caption in thumbnails(page) if caption.startswith("copy")]
+            assert page.count("<figcaption>copy 0: ") >= 4
+
+
+class TestWhatItCounts:
+    def test_parts_of_a_split(self, augx: Run, class_folders: Path, tmp_path: Path) -> None:
+        command = ("generate", "--input", "photos", "--output", "out", "--copies", "3", "--split", "train=0.5,val=0.5")
+        assert augx(*command, "--report").returncode == 0
+        page, lines = (tmp_path / "out" / "report.html").read_text(), lines_of(tmp_path / "out")
+        for part in ("train", "val"):
+            own = [line for line in lines if line["split"] == part]
+            counts = (len({line["source"] for line in own}), sum("copy" in line for line in own), len(own))
+            cells = "".join(f'<td class="n">{n}</td>' for n in counts)
+            assert f"<tr><td>part {part}</td>{cells}" in page
+        assert "<h4><bdi>cats/" in page and "(train)</h4>" in page and page.count("copy 2") == 4
+
+    def test_no_parts_without_a_split_and_no_rejections_without_limits(self, augx: Run, class_folders: Path, tmp_path: Path) -> None:
+        assert augx("generate", "--input", "photos", "--output", "out", "--copies", "1", "--report").returncode == 0
+        page = (tmp_path / "out" / "report.html").read_text()
+        assert "<td>part " not in page and "rejected" not in page
+
+    @pytest.mark.parametrize(
+        ("limits", "unmet"),
+        [({"border": 0.08, "tries": 20}, False), ({"border": 0.01, "tries": 2}, True)],
+        ids=["all are kept to", "some are not"],
+    )
+    def test_draws_that_were_rejected(self, limits: dict[str, float], unmet: bool, class_folders: Path, tmp_path: Path) -> None:
+        spec = load_spec({"augx": 1, "warp": {"rotate": 20}, "output": {"size": [40, 30]}, "reject": limits})
+        plan = plan_copies(find_sources(class_folders), spec, copies=4, to="webdataset")
+        page = page_of(plan, spec, tmp_path / "out")
+        lines = lines_of(tmp_path / "out")
+        draws, kept_anyway = sum(line.get("tried", 1) - 1 for line in lines), sum("unmet" in line for line in lines)
+        assert draws and bool(kept_anyway) == unmet
+        assert f"<p>{draws} draws were rejected and drawn anew (limits broken: border {draws}); " in page
+        assert ("every copy keeps the limits of reject." in page) != unmet
+        assert (f"{kept_anyway} cop" in page and "since every draw broke a limit" in page) == unmet
+        assert page_of(plan, spec, tmp_path / "out") == page  # of the set that stands, whichever run made it
+
+    @pytest.mark.parametrize("changes", [{"tried": "x"}, {"tried": None}, {"rejected": 3}, {"rejected": {"border": "x"}}], ids=str)
+    def test_lines_that_were_tampered_with(self, changes: dict[str, object], class_folders: Path, tmp_path: Path) -> None:
+        spec = load_spec({"augx": 1, "warp": {"rotate": 20}, "reject": {"border": 0.1}})
+        plan = plan_copies(find_sources(class_folders), spec, copies=1)
+        page_of(plan, spec, tmp_path / "out")
+        first, *others = (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()
+        (tmp_path / "out" / "manifest.jsonl").write_text("\n".join([json.dumps({**json.loads(first), **changes}), *others]) + "\n")
+        with pytest.raises(SourceError, match=r"does not say what .* rejected"):
+            page_of(plan, spec, tmp_path / "out")
 
 
 class TestWhatIsDrawn:

@@ -45,7 +45,7 @@ class Picture(NamedTuple):
 
     place: str
     size: tuple[int, int]
-    instances: tuple[Instance, ...]
+    instances: Sequence[Instance]
     label: str = ""
     part: str = ""
     columns: Mapping[str, str] = MappingProxyType({})

@@ -79,7 +79,7 @@ class HfLayout(Layout):
     def closing(self, pictures: Pictures) -> Iterator[tuple[str, Iterator[bytes]]]:
         """``metadata.jsonl``, or one in the folder of each part."""
         own = ("file_name", "objects" if self.annotated else "label", "source", "copy", "image")
-        columns = cache(lambda: _further(pictures(), own, _hf_name))
+        columns = cache(lambda: _further(pictures(), own, _hf_name, objects=self.annotated))
         if not self.parts:
             yield "metadata.jsonl", self._lines(pictures, "", columns)
         for part in self.parts:
@@ -112,14 +112,14 @@ class _Further(NamedTuple):
     categories: Iterable[str]
 
 
-def _further(pictures: Iterator[Picture], own: Iterable[str], fit: Callable[[str], str] = str) -> _Further:
+def _further(pictures: Iterator[Picture], own: Iterable[str], fit: Callable[[str], str] = str, *, objects: bool = False) -> _Further:
     masks: dict[str, None] = {}
     columns: dict[str, None] = {}
     categories: dict[str, None] = {}
     for picture in pictures:
         masks |= dict.fromkeys(picture.masks)
         columns |= dict.fromkeys(picture.columns)
-        categories |= dict.fromkeys(instance.category for instance in picture.instances)
+        categories |= dict.fromkeys(instance.category for instance in picture.instances) if objects else {}
     taken = set(own)
     return _Further(_free(masks, taken, "mask_{}", fit), _free(columns, taken, "source_{}", fit), categories)
 

@@ -99,6 +99,14 @@ def clipped(polygon: Array, size: tuple[int, int]) -> Array:
     return polygon if len(polygon) >= 3 else polygon[:0]
 
 
+def visible(outlines: Sequence[Array], size: tuple[int, int]) -> tuple[list[Array], list[Array], float]:
+    """Outlines without the points that have no place (NaN), what of them lies inside a picture, and its share of their area."""
+    placed = [outline[np.isfinite(outline).all(axis=1)] for outline in outlines]
+    there = [clipped(outline, size) for outline in placed]
+    whole, left_over = sum(map(area, placed)), sum(map(area, there))
+    return placed, there, left_over / whole if whole > 0 else float(any(len(part) for part in there))
+
+
 def clipped_box(box: Box, size: tuple[int, int]) -> Box | None:
     """The part of a box inside a picture, None where nothing of it is."""
     left, top, right, bottom = max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(size[0])), min(box[3], float(size[1]))
@@ -158,7 +166,7 @@ def in_pieces(outline: Array, length: float, most: int) -> Array:
     """An outline (n, 2) with points between its corners: each edge in equal pieces of ``length`` or less, but never more than ``most``."""
     if not len(outline):
         return outline
-    edges = np.roll(outline, -1, axis=0) - outline
+    edges = np.concatenate([outline[1:], outline[:1]]) - outline
     counts = np.clip(np.ceil(np.hypot(edges[:, 0], edges[:, 1]) / length), 1, most).astype(int)
     edge = np.repeat(np.arange(len(outline)), counts)
     share = (np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)) / counts[edge]

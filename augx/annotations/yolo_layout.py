@@ -119,4 +119,5 @@ def label_of(picture: str) -> str:
 
 
 def common_folder(folders: Iterable[str]) -> str:
+    """The folder that all of these lie in, or are; ``""`` is the set's own."""
     return os.path.commonpath([f"/{folder}" for folder in dict.fromkeys(folders)] or ["/"])[1:]

@@ -13,8 +13,9 @@ import numpy as np
 from augx.audit.likeness import SIDE
 from augx.decode import decode, on_white
 from augx.errors import SourceError
-from augx.executors import Processes, Stop, can_fork, in_threads
+from augx.executors import Stop, can_fork, in_threads
 from augx.files import read_bytes
+from augx.pool import Processes
 
 Array = np.ndarray[Any, Any]
 
@@ -79,18 +80,17 @@ def _make(max_pixels: int, stop: Any) -> _LookAtUnit:
     return _LookAtUnit(max_pixels)
 
 
+def _singles(paths: Sequence[str]) -> list[Sequence[str]]:
+    return [[path] for path in paths]
+
+
 def look_at_all(paths: Sequence[str], jobs: int, max_pixels: int, stop: Stop | None = None) -> Iterator[list[Look]]:
     """All files, in order, some at a time. A decoder that crashes costs one file in processes, which Linux has."""
     stop = stop or Stop()
     units = [paths[start : start + _UNIT] for start in range(0, len(paths), _UNIT)]
     if jobs > 1 and len(units) > 1 and can_fork():
-        # A unit that kills its worker twice is taken apart, file by file.
-        def alone(unit: Sequence[str]) -> list[Look]:
-            singles = [[path] for path in unit]
-            looks = Processes(_make, max_pixels, 1, stop, lambda single: [Look(_CRASH)]).run(singles)
-            return [look for found in looks for look in found]
-
-        yield from Processes(_make, max_pixels, jobs, stop, alone).run(units)
+        pool = Processes(_make, max_pixels, jobs, stop, lambda paths, reason: [Look(f"{_CRASH}: {reason}")], parts=_singles)
+        yield from pool.run(units)
         return
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)

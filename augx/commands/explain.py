@@ -44,7 +44,8 @@ def explain(
     augx explain --image photos/cats/cat.jpg --input photos/ --copy 12
 
     FILE is a copy in a set that generate wrote: its line in the manifest tells its numbers, run.json the spec and where its
-    source is. With --image the numbers depend on the picture's name in the set: give --input or --label where generate had it.
+    source is; in a set of tar shards or arrays, it is named as if it lay there as a file. With --image the numbers depend on
+    the picture's name in the set: give --input or --label where generate had it.
     """
     from augx.errors import SourceError, printable
     from augx.review.explain import explain_copy, explain_recorded

@@ -24,6 +24,17 @@ if TYPE_CHECKING:
     from augx.spec import Spec
 
 
+class _Seconds(click.FloatRange):
+    """More than none, and a number: NaN is within all bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        return number if number == number else self.fail(f"{value!r} is no number.", param, ctx)
+
+
+SECONDS = _Seconds(0, 1e6, min_open=True)
+
+
 @click.command(short_help="Make augmented copies of pictures, exactly as many as you say.", context_settings={"max_content_width": 110})
 @SOURCES
 @click.option(
@@ -37,6 +48,7 @@ if TYPE_CHECKING:
 @click.option("--engine", type=click.Choice(["auto", "threads", "processes"]), default="auto", show_default=True, help="What workers are.")
 @click.option("--on-error", type=click.Choice(["skip", "stop"]), default="skip", show_default=True, help="What to do about a bad source.")
 @MAX_PIXELS
+@click.option("--timeout", type=SECONDS, default=60.0, show_default=True, help="With processes: how long decoding a source may take.")
 @click.option("--overwrite", is_flag=True, help="Replace the set that the output holds (the files listed in its manifest).")
 @click.option("--dry-run", is_flag=True, help="Print the plan, as `augx plan` does, and touch nothing.")
 @click.option("--report", is_flag=False, flag_value="", metavar="[FILE]", help="Write a report in HTML.  [default: OUTPUT/report.html]")
@@ -125,7 +137,8 @@ class _Signals:
 def _run(plan: Plan, spec: Any, root: str, input_root: str | None, options: dict[str, Any], stop: Stop) -> Report:
     from augx import Options, run_plan
 
-    how = Options(options["jobs"], options["engine"], options["on_error"], options["overwrite"], options["max_pixels"])
+    names = ("jobs", "engine", "on_error", "overwrite", "max_pixels", "timeout")
+    how = Options(**{name: options[name] for name in names})
     with _progress(plan, options) as (on_commit, on_progress):
         if root == "-":
             from augx.stream import stream_plan
@@ -172,6 +185,8 @@ def _print_report(report: Report, plan: Plan, options: dict[str, Any], signal_nu
         failures = [{"source": f.source, "reason": f.reason, "missing": f.missing} for f in report.failures]
         names = ("planned", "made", "kept", "missing", *(("objects", "dropped", "clipped") if plan.layout is not None else ()))
         counts = {name: getattr(report, name) for name in names}
+        if report.rejected or report.unmet:
+            counts |= {"rejected": dict(report.rejected), "unmet": report.unmet}
         summary = {"output": report.output, **counts, "failures": failures, "stopped": report.stopped, "seconds": round(report.seconds, 3)}
         write_out(json.dumps(summary).encode() + b"\n")
     for failure in report.failures:
@@ -183,6 +198,12 @@ def _print_report(report: Report, plan: Plan, options: dict[str, Any], signal_nu
         click.echo(
             f"augx: {objects} reached beyond the edge of a picture, and {'is' if report.clipped == 1 else 'are'} clipped there", err=True
         )
+    if (report.rejected or report.unmet) and not options["quiet"]:
+        reasons = ", ".join(f"{limit} {n}" for limit, n in sorted(report.rejected.items()))
+        unmet = (
+            f"; {counted(report.unmet, 'copy').replace('copys', 'copies')} kept that break a limit in every draw" if report.unmet else ""
+        )
+        click.echo(f"augx: draws rejected and drawn anew: {reasons or 'none'}{unmet}", err=True)
     sources = counted(len(plan.rows), "picture")
     made = (
         f"{counted(report.made, 'file')} made from {sources} in {'standard output' if report.output == '-' else printable(report.output)}"

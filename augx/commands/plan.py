@@ -58,7 +58,9 @@ def _as_json(plan: Plan, estimate: Estimate, root: str | None, there: int) -> di
         label: {"sources": s, "copies": c, "files": f, "estimate": cost(estimate.classes[label])}
         for label, (s, c, f) in plan.classes().items()
     }
-    counts = {"sources": len(plan.rows), "copies": plan.copies, "files": plan.files, "there": there}
+    counts: dict[str, Any] = {"sources": len(plan.rows), "copies": plan.copies, "files": plan.files, "there": there}
+    if plan.split is not None:
+        counts["split"] = {part: {label: list(numbers) for label, numbers in plan.classes(part).items()} for part in plan.split.parts}
     probe = {"sources": estimate.probed, "copies": estimate.copies, "jobs": estimate.jobs}
     failures = [{"source": f.source, "reason": f.reason, "missing": f.missing} for f in estimate.failures]
     return {
@@ -81,6 +83,8 @@ def _table(plan: Plan, estimate: Estimate) -> str:
     every = plan.classes().items()
     lines += [(printable(label) or "(none)", *counts, *cost(estimate.classes[label])) for label, counts in every]
     lines.append(("(all)", len(plan.rows), plan.copies, plan.files, *cost(estimate.total)))
+    if plan.split is not None:
+        lines += [(f"{part}/{printable(label)}".rstrip("/"), *n) for part in plan.split.parts for label, n in plan.classes(part).items()]
     width = max(len(str(line[0])) for line in lines)
     return "".join(f"{name:<{width}}" + "".join(f"{n:>12}" for n in counts) + "\n" for name, *counts in lines)
 
@@ -88,11 +92,13 @@ def _table(plan: Plan, estimate: Estimate) -> str:
 def _answer(plan: Plan, estimate: Estimate, root: str | None, there: int) -> str:
     """How many images will I get?"""
     from augx.errors import printable
+    from augx.split import TRAIN
 
-    copies = sorted({row.copies for row in plan.rows})
+    copies = sorted({row.copies for row in plan.rows if row.part in ("", TRAIN)})
     each = f"{copies[0]}" if len(copies) == 1 else f"{copies[0]} to {copies[-1]}"
-    pictures = f"{len(plan.rows)} pictures" if len(plan.rows) > 1 else "1 picture"
-    originals = " and the originals" if plan.originals else ""
+    sources = sum(row.part in ("", TRAIN) for row in plan.rows)
+    pictures = f"{sources} pictures" if sources > 1 else "1 picture"
+    originals = f", and {plan.originals} originals" if plan.originals else ""
     share = (plan.files - there) / plan.files
     written = f"about {_counted(estimate.total.bytes * share)}B and {_lasting(estimate.wall(share))}"
     workers = f"{estimate.jobs} workers" if estimate.jobs > 1 else "1 worker"

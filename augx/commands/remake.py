@@ -10,7 +10,7 @@ from augx.commands.options import MAX_PIXELS
 @click.command(short_help="Make single files of a set again, byte for byte.", context_settings={"max_content_width": 110})
 @click.argument("manifest", metavar="MANIFEST")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--output", metavar="DIR", help="Write them below this folder.  [default: where they were]")
+@click.option("--output", metavar="DIR", help="Write them below this folder.  [default: where they were; a packed set needs it]")
 @click.option("--input", "input_root", metavar="DIR", help="Where the sources are now.  [default: where the run found them]")
 @MAX_PIXELS
 @click.option("--quiet", is_flag=True, help="Errors only.")
@@ -21,7 +21,8 @@ def remake(manifest: str, files: tuple[str, ...], output: str | None, input_root
     augx remake expanded/manifest.jsonl cats/Cat_00012.jpg
     augx remake expanded/manifest.jsonl expanded/cats/Cat_00012.jpg --output again/
 
-    A file is written only if its SHA-256 is the one that its line says, and never over another file.
+    A file is written only if its SHA-256 is the one that its line says, and never over another file. Pictures of a set in tar
+    shards or arrays come as files of their own, at the places that its lines name, below --output; those in arrays as .npy.
     """
     from augx.errors import printable
     from augx.remake import remake_files

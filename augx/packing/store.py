@@ -25,6 +25,12 @@ class Store:
         return self.kind == "webdataset"
 
     @property
+    def run(self) -> int:
+        """Copies of a source in a row, where they are mixed: enough that decoding it again costs little, few beside a shard's samples."""
+        samples = self.size.samples if self.size is not None else 0
+        return max(2, min(64, samples // 16)) if samples else 32
+
+    @property
     def flat(self) -> bool:
         """Whether alpha is laid on white before a copy is made, whatever the format can hold: three channels have no room for it."""
         return self.form is not None and self.form.shape[2:] == (3,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,13 +16,14 @@ from augx.made import renamings
 from augx.matrices import inverse
 from augx.planning import planned_format
 from augx.recipe import Recipe, recipes
+from augx.recorded import load_recorded, picture_format
 from augx.rejection import final_draws
 from augx.review.marking import Marking
-from augx.review.recorded import Recorded
+from augx.review.recorded import RecordedCopy
 from augx.rows import Row
 from augx.sample import Sample
 from augx.sections import Mix, leaves
-from augx.sources import EXTENSIONS, Source, load
+from augx.sources import Source, load
 from augx.spec import Spec
 from augx.transforms import Geometric, Tone
 from augx.warp import is_window
@@ -192,19 +192,13 @@ def explain_copy(source: Source, spec: Spec, copy: int, *, max_pixels: int = MAX
     return _explained(file, source, spec, copy, draws, sample, layout)
 
 
-def explain_recorded(found: Recorded, *, max_pixels: int = MAX_PIXELS) -> Explanation:
-    """What was done for a copy on disk: the numbers of its manifest line. Raises ``SourceError`` also where its source has changed."""
+def explain_recorded(found: RecordedCopy, *, max_pixels: int = MAX_PIXELS) -> Explanation:
+    """What was done for a copy in its set: the numbers of its manifest line. Raises ``SourceError`` also where its source has changed."""
     fields, source = found.fields, found.source
-    extension = os.path.splitext(fields["file"])[1]
-    kind = EXTENSIONS.get(extension, extension[1:])
-    if kind not in FORMATS:
-        raise SourceError(f"its line in the manifest names no picture: {printable(fields['file'])}")
-    sample = load(source, max_pixels, flat=not FORMATS[kind].alpha)
-    if sample.sha256 != fields["source_sha256"]:
-        raise SourceError(f"its source {printable(source.where)} has changed since (SHA-256 differs), so the copy can't be explained by it")
+    sample = load_recorded(source, fields, max_pixels, flat=found.set.flat(picture_format(fields["file"])))
     params: CopyParams = fields["params"]
     try:
-        return _explained(fields["file"], source, found.spec, fields["copy"], Draws.replayed([params]), sample, found.layout)
+        return _explained(fields["file"], source, found.set.spec, fields["copy"], Draws.replayed([params]), sample, found.set.layout)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
         raise SourceError(f"the numbers in its line are not such as this spec draws ({type(error).__name__}: {error})") from None
 
@@ -233,7 +227,7 @@ def _explained(file: str, source: Source, spec: Spec, copy: int, draws: Draws, s
 
 
 def _followed(spec: Spec, draws: Draws, sample: Sample, recipe: Recipe, layout: Layout | None) -> Followed | None:
-    if layout is None:
+    if layout is None or not (layout.annotated or sample.masks):
         return None
     kept: Counter[str] = Counter()
     dropped: Counter[str] = Counter()

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from augx.decode import decode
 from augx.draws import CopyParams
 from augx.errors import SourceError
 from augx.expand import Report
-from augx.files import read_bytes
 from augx.manifest import Manifest
+from augx.packed import read_picture
 from augx.plan import Plan
 from augx.review.marking import Marking
 from augx.review.preview import MOST, chosen_rows, preview
-from augx.review.report import COPIES, SOURCES, report
+from augx.review.report import COPIES, SOURCES, Rejections, report
 from augx.review.sheet import Cell
 from augx.review.spread import Tally
 from augx.rows import Row
@@ -35,11 +33,14 @@ def run_report(plan: Plan, spec: Spec, run: Report, *, name: str, max_pixels: in
     lines: dict[tuple[str, int], dict[str, Any]] = {}
     marking = Marking(plan.layout)
     tally = Tally(spec)
+    rejections = Rejections() if any(spec.of_class(label).reject.limits for label in plan.classes()) else None
     batches: dict[str, list[CopyParams]] = defaultdict(list)
     for fields in _copies(run.output, {row.source.key for row in plan.rows}):
         place = fields["source"], fields["copy"]
         if place in wanted:
             lines[place] = {name: value for name, value in fields.items() if name != "params"}
+        if rejections is not None:
+            _count_rejected(rejections, fields)
         batch = batches[fields.get("source_label", fields["label"])]
         batch.append(fields["params"])
         if len(batch) == _BATCH:
@@ -57,13 +58,24 @@ def run_report(plan: Plan, spec: Spec, run: Report, *, name: str, max_pixels: in
                 continue
             caption += f", {fields['label']}" * (fields["label"] != row.source.label)
             try:
-                image = decode(read_bytes(os.path.join(run.output, fields["file"])), max_pixels)
+                image = read_picture(run.output, fields, max_pixels)
                 yield Cell(marking.thumbnail(image, marking.of_line(fields, run.output, max_pixels)), caption)
             except (SourceError, ValueError) as error:  # a region that is none shows when it is drawn
                 yield Cell(None, f"{caption}: {error}")
 
     shown = preview(replace(plan, rows=rows), spec, copies=copies, max_pixels=max_pixels, shown=written)
-    return report(replace(shown, plan=plan), list(tally.spreads()), run.failures, name=name, drawn=tally.copies, made=True)
+    found = replace(shown, plan=plan), list(tally.spreads()), run.failures
+    return report(*found, name=name, drawn=tally.copies, made=True, rejections=rejections)
+
+
+def _count_rejected(rejections: Rejections, fields: Mapping[str, Any]) -> None:
+    """What a line says of the draws that its copy rejected. Raises ``SourceError`` for what augx does not write."""
+    try:
+        rejections.draws += int(fields.get("tried", 1)) - 1
+        rejections.reasons.update(Counter({str(reason): int(n) for reason, n in fields.get("rejected", {}).items()}))
+        rejections.unmet += "unmet" in fields
+    except (TypeError, ValueError, AttributeError) as error:
+        raise SourceError(f"the manifest does not say what {fields['file']} rejected ({error})") from None
 
 
 def _copies(root: str, keys: set[str]) -> Iterator[dict[str, Any]]:

@@ -57,10 +57,14 @@ class Marking:
         return Marks(recipe.size, tuple(map(of_plain, made.fields.get("objects", ()))), tuple(masks))
 
     def of_line(self, fields: Mapping[str, Any], root: str, max_pixels: int = MAX_PIXELS) -> Marks | None:
-        """The targets of a copy on disk, by its manifest line and the masks beside it. Raises ``SourceError``."""
+        """The targets of a copy in its set, by its manifest line and the masks beside it. Raises ``SourceError``.
+
+        Those of a packed copy are without masks, which are in its shard.
+        """
         if self.layout is None:
             return None
-        pictures = [part["file"] for part in fields.get("beside", ()) if os.path.splitext(part["file"])[1] == ".png"]
+        beside = fields.get("beside", ()) if "in" not in fields else ()
+        pictures = [part["file"] for part in beside if os.path.splitext(part["file"])[1] == ".png"]
         masks = tuple(read_mask(place.partition("/")[0], os.path.join(root, place), max_pixels) for place in pictures)
         try:
             size = int(fields["width"]), int(fields["height"])

@@ -94,10 +94,11 @@ def preview(
     basis: dict[bool, tuple[str, Sample]] = {}
     legend: dict[str, Colour] = {}
     told = {id(spec)}
+    flat = plan.store is not None and plan.store.flat
     for row in rows:
         label = row.source.label
         try:
-            sample = load(row.source, max_pixels, flat=not FORMATS[row.format].alpha)
+            sample = load(row.source, max_pixels, flat=flat or not FORMATS[row.format].alpha)
             own = spec.of_class(label)
             strips = () if id(own) in told else tuple(alone_of_class(spec, own, label, sample, marking))
             first = range(min(copies, row.copies))
@@ -127,13 +128,13 @@ def _source(sample: Sample, marking: Marking) -> Cell:
 
 
 def chosen_rows(plan: Plan, sources: int | None) -> list[Row]:
-    """The first so many sources of each class; those that can't be read are not replaced, but named."""
+    """The first so many sources of each class, those with copies before others; one that can't be read is not replaced, but named."""
     if sources is None:
         return list(plan.rows)
     by_label: dict[str, list[Row]] = defaultdict(list)
     for row in plan.rows:
         by_label[row.source.label].append(row)
-    return [row for rows in by_label.values() for row in rows[:sources]]
+    return [row for rows in by_label.values() for row in sorted(rows, key=lambda row: not row.copies)[:sources]]
 
 
 def _copies(spec: Spec, label: str, sample: Sample, copies: range, marking: Marking) -> Iterator[Cell]:

@@ -29,7 +29,8 @@ def recorded_copy(file: str, input: str | None = None) -> RecordedCopy:
     untouched source, ``OutputError`` for a damaged record, ``SourceError`` for a source that is gone.
     """
     found = _set_of(file)
-    (fields,) = lines_of(found.root, [os.path.join(os.path.dirname(file) or ".", os.path.basename(file))]).values()
+    inside = os.path.relpath(os.path.realpath(os.path.dirname(file) or "."), os.path.realpath(found.root))
+    (fields,) = lines_of(found.root, [os.path.normpath(os.path.join(inside, os.path.basename(file)))]).values()
     if fields.get("original"):
         raise PlanError(f"{printable(file)}: the untouched source {printable(fields['source'])}; nothing was drawn for it")
     return RecordedCopy(fields, source_finder(found, [fields], input)(fields), found)

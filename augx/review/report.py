@@ -6,13 +6,16 @@ import errno
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from xml.etree.ElementTree import Element
 
 from augx import __version__
 from augx.errors import OutputError, printable
 from augx.files import open_folder, write_whole
+from augx.plan import Plan
 from augx.review.page import bars, chart, page, part, picture, table
 from augx.review.preview import LEGEND, Picture, Preview
 from augx.review.sheet import MARK, SOFTWARE, Cell, Strip, as_jpeg
@@ -23,8 +26,47 @@ COPIES, SOURCES = 11, 2
 """What a report shows of a class: so many sources with so many copies each."""
 
 
-def report(shown: Preview, spreads: Sequence[Spread], failures: Sequence[Failure], *, name: str, drawn: int, made: bool) -> bytes:
-    """The page; ``name`` is the spec's, ``drawn`` the number of copies behind the histograms, ``made`` says that the set stands."""
+@dataclass(slots=True)
+class Rejections:
+    """How many draws were thrown away, how often each limit of the spec was broken by them, and how many copies break one still."""
+
+    draws: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    unmet: int = 0
+
+    def words(self) -> str:
+        """One line."""
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in self.reasons.most_common())
+        first = f"{_counted(self.draws, 'draw')} {_were(self.draws)} rejected and drawn anew" + (
+            f" (limits broken: {reasons})" if reasons else ""
+        )
+        if not self.unmet:
+            return f"{first}; every copy keeps the limits of reject."
+        return f"{first}; {_counted(self.unmet, 'copy', 'copies')} {_were(self.unmet)} kept all the same, since every draw broke a limit."
+
+
+def _counted(n: int, one: str, several: str = "") -> str:
+    return f"{n:,} {one if n == 1 else several or one + 's'}"
+
+
+def _were(n: int) -> str:
+    return "was" if n == 1 else "were"
+
+
+def report(
+    shown: Preview,
+    spreads: Sequence[Spread],
+    failures: Sequence[Failure],
+    *,
+    name: str,
+    drawn: int,
+    made: bool,
+    rejections: Rejections | None = None,
+) -> bytes:
+    """The page; ``name`` is the spec's, ``drawn`` the number of copies behind the histograms, ``made`` says that the set stands.
+
+    ``rejections`` are those of a finished set whose spec has limits.
+    """
     title = "What augx made" if made else "What augx will make"
     facts = f"Spec {name}, {shown.spec.hash[:12]}, seed {shown.spec.seed}; augx {__version__}."
     classes = shown.plan.classes()
@@ -35,7 +77,8 @@ def report(shown: Preview, spreads: Sequence[Spread], failures: Sequence[Failure
         part("h1", title),
         part("p", facts),
         part("h2", "Classes before and after"),
-        table(("class", "sources", "copies", "files", "before and after"), [*rows, total]),
+        table(("class", "sources", "copies", "files", "before and after"), [*rows, total, *_parts(shown.plan)]),
+        *([part("p", rejections.words())] if rejections is not None else ()),
         part("h2", "Failures"),
         *_failures(failures),
         *_legend(shown),
@@ -44,13 +87,26 @@ def report(shown: Preview, spreads: Sequence[Spread], failures: Sequence[Failure
         _cells([shown.source]),
         *(map(_strip, shown.alone) if shown.alone else [part("p", "No transform is on.")]),
         part("h2", "All together"),
-        part("p", "Copies by their numbers, " + ("as they were written." if made else "as augx generate will write them.")),
+        part("p", "Copies by their numbers, " + (_as_written(shown.plan) if made else "as augx generate will write them.")),
         *_sheets(shown.pictures),
         part("h2", "What is drawn"),
         part("p", f"Bars: what {drawn:,} copies drew. Line: the distribution that the spec declares."),
         *(_spread(spread) for spread in spreads),
     ]
     return page(title, MARK.decode(), body)
+
+
+def _parts(plan: Plan) -> Iterator[tuple[Element | str | int, ...]]:
+    """What each part of a split has of all."""
+    for name in plan.split.parts if plan.split is not None else ():
+        rows = [row for row in plan.rows if row.part == name]
+        copies = sum(row.copies for row in rows)
+        yield f"part {name}", len(rows), copies, copies + sum(row.with_original for row in rows), ""
+
+
+def _as_written(plan: Plan) -> str:
+    packed = plan.store is not None and any(row.source.masks for row in plan.rows)
+    return "as they were written" + (" (their masks are in the shards too, and not drawn here)." if packed else ".")
 
 
 def _failures(failures: Sequence[Failure]) -> Iterator[Element]:
@@ -99,7 +155,7 @@ def _sheets(pictures: Sequence[Picture]) -> Iterator[Element]:
     for label, of_class in groupby(pictures, key=lambda picture: picture.row.source.label):
         yield part("h3", part("bdi", label or "(none)"))
         for shown in of_class:
-            yield part("h4", part("bdi", shown.row.source.key))
+            yield part("h4", part("bdi", shown.row.source.key), f" ({shown.row.part})" if shown.row.part else "")
             yield _cells((shown.source, *shown.copies))
             yield from map(_strip, shown.alone)
 

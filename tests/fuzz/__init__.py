@@ -1,0 +1,1 @@
+"""Broken pictures, specs, names and tables by the thousand."""
