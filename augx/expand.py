@@ -129,8 +129,7 @@ def run_plan(
     with Manifest(root) as manifest:
         if recorded is None and os.fstat(manifest.descriptor).st_size:
             raise OutputError(f"{printable(root)}: a manifest.jsonl without its run.json; not a set of augx, choose another --output")
-        for folder in {"", *touched_folders(plan)}:
-            sweep(root, folder)
+        in_use = [folder for folder in {"", *touched_folders(plan)} if sweep(root, folder)]
         if options.overwrite:
             manifest.discard()
             discard_index(recorded, root)
@@ -145,7 +144,6 @@ def run_plan(
         kept = count_listed(plan, listed)
         packer = open_packer(plan, plan.store, spec, root, listed, classes) if plan.store is not None else None
         run = _Run(manifest, listed, root, on_commit, on_progress, options.on_error, packer)
-        state = "stopped"
         try:
             with one_thread_cv2():
                 run.drive(results_of(plan, spec, root, options, listed, plan.files - kept, stop, [manifest.descriptor]), stop)
@@ -155,9 +153,14 @@ def run_plan(
                 close(plan, plan.layout, manifest, listed, root)
             report = run.report(plan.files, kept, began, stop)
             state = "complete" if not report.missing else "stopped" if stop.is_set() else "incomplete"
+        except BaseException:
+            with contextlib.suppress(WriteError):  # what went wrong first is what is told
+                write_run(root, run_fields(plan, spec, "stopped", run.failures.values(), *found, classes))
+            raise
         finally:
-            with contextlib.suppress(WriteError):
-                write_run(root, run_fields(plan, spec, state, run.failures.values(), *found, classes))
+            for folder in in_use:
+                sweep(root, folder)  # a killed run's worker may have been about to end
+        write_run(root, run_fields(plan, spec, state, run.failures.values(), *found, classes))
     return report
 
 

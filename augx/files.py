@@ -144,13 +144,19 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def sweep(root: str, folder: str) -> None:
-    """Remove the temporary files that killed runs left in a folder; those of a living process are left alone."""
+def sweep(root: str, folder: str) -> bool:
+    """Remove the temporary files that killed runs left in a folder; those of a living process are left alone: whether there are any."""
+    alive = False
     with contextlib.suppress(OSError, OutputError), open_folder(root, folder, create=False) as descriptor:
         for name in os.listdir(descriptor):
             process, _, rest = name.removeprefix(TEMPORARY).partition("-")
-            if name.startswith(TEMPORARY) and not (process.isdigit() and _started(int(process)) == rest.partition("-")[0]):
+            if not name.startswith(TEMPORARY):
+                continue
+            if process.isdigit() and _started(int(process)) == rest.partition("-")[0]:
+                alive = True
+            else:
                 os.unlink(name, dir_fd=descriptor)
+    return alive
 
 
 def read_bytes(path: str, limit: int = -1, offset: int = 0) -> bytes:
