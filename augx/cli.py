@@ -21,6 +21,7 @@ from augx.commands.preview import preview
 from augx.commands.remake import remake
 from augx.commands.schema import schema
 from augx.commands.transforms import transforms
+from augx.commands.verify import verify
 from augx.errors import AugxError
 
 
@@ -30,7 +31,7 @@ def augx() -> None:
     """Turn a small labelled image set into a large one, on disk, reproducibly."""
 
 
-for command in (generate, plan, preview, check, audit, explain, remake, importing, fit, schema, transforms):
+for command in (generate, plan, preview, check, audit, explain, remake, verify, importing, fit, schema, transforms):
     augx.add_command(command)
 
 
@@ -86,7 +87,10 @@ def _open_standard_streams() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)
+            # One that says so where somebody writes to standard output, which nobody reads.
+            os.open(os.devnull, os.O_RDONLY if descriptor == 1 else os.O_RDWR)
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, closefd=False)
     if sys.stdout is None:
         sys.stdout = os.fdopen(1, "w", closefd=False)
     if sys.stderr is None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from augx.errors import OutputError, SourceError, WriteError, printable
 from augx.executors import Stop
-from augx.files import sweep
+from augx.files import pinned, sweep
 from augx.inputs import find_sources
 from augx.inputs.folders import named_images
 from augx.listed import Listed, find_listed
@@ -126,7 +126,7 @@ def run_plan(
         check_no_foreign(plan, root)
     elif not options.overwrite:
         check_same_set(recorded, plan, spec, root)
-    with Manifest(root) as manifest:
+    with Manifest(root) as manifest, pinned(root):
         if recorded is None and os.fstat(manifest.descriptor).st_size:
             raise OutputError(f"{printable(root)}: a manifest.jsonl without its run.json; not a set of augx, choose another --output")
         in_use = [folder for folder in {"", *touched_folders(plan)} if sweep(root, folder)]

@@ -19,6 +19,17 @@ from augx.errors import OutputError, SourceError, WriteError, printable
 TEMPORARY = ".augx-tmp-"
 _LOCK_TRIES = 400
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_pinned: dict[str, os.stat_result] = {}
+
+
+@contextlib.contextmanager
+def pinned(root: str) -> Iterator[None]:
+    """While this lasts, ``open_folder`` refuses another folder in place of the one that ``root`` is now, also in forked processes."""
+    _pinned[root] = os.stat(root)
+    try:
+        yield
+    finally:
+        del _pinned[root]
 
 
 @contextlib.contextmanager
@@ -28,6 +39,8 @@ def open_folder(root: str, folder: str, create: bool = True) -> Iterator[int]:
     descriptor = -1
     try:
         descriptor = os.open(root, _FOLDER)  # an output that was removed is not made again behind its owner's back
+        if (pin := _pinned.get(root)) is not None and not os.path.samestat(pin, os.fstat(descriptor)):
+            raise WriteError(f"{printable(root)}: the output was removed or replaced during the run; the same command makes it anew")
         for part in filter(None, folder.split("/")):
             path = os.path.join(path, part)
             try:
@@ -147,7 +160,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 def sweep(root: str, folder: str) -> bool:
     """Remove the temporary files that killed runs left in a folder; those of a living process are left alone: whether there are any."""
     alive = False
-    with contextlib.suppress(OSError, OutputError), open_folder(root, folder, create=False) as descriptor:
+    with contextlib.suppress(OSError, OutputError, WriteError), open_folder(root, folder, create=False) as descriptor:
         for name in os.listdir(descriptor):
             process, _, rest = name.removeprefix(TEMPORARY).partition("-")
             if not name.startswith(TEMPORARY):

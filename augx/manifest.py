@@ -177,6 +177,7 @@ class Manifest:
         """Remove every file that is listed, then the list."""
         for _ in self.entries(packages=True):
             pass  # a damaged line is found before anything is removed
+        folders: set[str] = set()
         for _, fields in self.entries(packages=True):
             whole = [{**fields, "file": fields["package"]}] if "package" in fields else [] if "in" in fields else [fields]
             for part in [*whole, *(fields.get("beside", ()) if whole else ())]:
@@ -185,6 +186,16 @@ class Manifest:
                     # A file of another size is no longer what augx made; it stays, and the run will name it.
                     if os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_size == part["size"]:
                         os.unlink(name, dir_fd=descriptor)
+                        folders.add(folder)
+        while folders:  # those that are empty now, and then those that they lay in
+            above = {folder.rpartition("/")[0] for folder in folders}
+            for folder in folders - {""}:
+                with (
+                    contextlib.suppress(OSError, OutputError),
+                    open_folder(self._root, folder.rpartition("/")[0], create=False) as descriptor,
+                ):
+                    os.rmdir(folder.rpartition("/")[2], dir_fd=descriptor)
+            folders = above - {""}
         os.ftruncate(self.descriptor, 0)
 
 

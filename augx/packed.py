@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -84,11 +85,13 @@ def write_index(store: Store, manifest: Manifest, classes: Sequence[str], root: 
 
 def discard_unlisted(recorded: Mapping[str, Any] | None, root: str) -> None:
     """Remove what a packed set has besides its listed packages: its index, and arrays that were growing."""
-    if not isinstance((recorded or {}).get("store"), dict):
+    store = (recorded or {}).get("store")
+    if not isinstance(store, dict):
         return
+    arrays = re.compile(r"(x|y)(_[\w-]+)?\.npy|set(_[\w-]+)?\.npz") if store.get("kind") in ("npy", "npz") else None
     with contextlib.suppress(OSError), open_folder(root, "", create=False) as folder:
         for name in os.listdir(folder):
-            if name == INDEX or name.startswith(PART):
+            if name == INDEX or name.startswith(PART) or (arrays is not None and arrays.fullmatch(name)):
                 os.unlink(name, dir_fd=folder)
 
 

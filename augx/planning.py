@@ -15,6 +15,7 @@ from augx.destination import destination
 from augx.draws import labels
 from augx.errors import PlanError, printable
 from augx.packing.planned import array_form
+from augx.packing.store import Store
 from augx.plan import Plan
 from augx.rows import COPY_NAME, Row, copy_name, folded, joined
 from augx.sections import leaves
@@ -75,7 +76,10 @@ def plan_copies(
         with_original = originals or balance is not None or part not in ("", TRAIN)
         rows.append(Row(source, count, "npy" if arrays else planned_format(source, spec), moved, with_original, part, tops[part]))
     _check_names(rows)
+    _check_reserved(rows, layout, store)
     _check_formats(rows, spec)
+    if to == "hf" and any(row.format == "npy" for row in rows):
+        raise PlanError("--to hf: its reader knows pictures, not .npy files; choose another --format, or --to npy")
     plan = Plan(tuple(rows), layout, store, split, whole.found_in, whole.reading, (*further, *notes, *more))
     return replace(plan, store=replace(store, form=array_form(plan, spec))) if store is not None and arrays else plan
 
@@ -164,6 +168,18 @@ def _check_names(rows: Sequence[Row]) -> None:
             raise PlanError(
                 f"the original {printable(row.source.where)} would have the name of a copy of {printable(other_row.source.where)}; "
                 "rename it, or leave out --originals"
+            )
+
+
+def _check_reserved(rows: Sequence[Row], layout: Layout | None, store: Store | None) -> None:
+    """No folder may have the name of a file that the set has beside it."""
+    closing = layout.closing(lambda: iter(())) if layout is not None and store is None else ()
+    taken = {"manifest.jsonl", "run.json", "report.html", *(place for place, _ in closing), *(["index.json"] if store is not None else [])}
+    for top in {place.partition("/")[0]: row for row in rows for place in (*row.series, row.original) if "/" in place}.items():
+        if top[0].casefold() in taken:
+            raise PlanError(
+                f"{printable(top[1].source.where)}: its copies would go into a folder {printable(top[0])}, which is the name of a file of "
+                "the set; rename the class, or give another --label"
             )
 
 

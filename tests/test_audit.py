@@ -22,8 +22,9 @@ from augx.audit.likeness import SIDE, TURNS, Likeness, perceptual_hashes, turned
 from augx.audit.look import look_at, thumbnail
 from augx.audit.matches import Match
 from augx.audit.near import chunk_edges, near_pairs, popcount
+from augx.audit.parts import find_parts
 from augx.audit.sums import counted, imbalances, missing, size_outliers
-from tests.conftest import ROOT, Run, tree, write_picture
+from tests.conftest import ROOT, Run, picture, tree, write_picture
 
 
 def scene(seed: int, height: int = 96, width: int = 128) -> np.ndarray:
@@ -467,3 +468,14 @@ def test_folders_that_are_no_set(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="no image here"):
         audit(tmp_path)
     assert Match("leak", "near", 1, 0).correlation == 1
+
+
+def test_pascal_vocs_lists_are_its_parts(tmp_path: Path) -> None:
+    (tmp_path / "Annotations").mkdir()
+    for name, seed in (("a", 1), ("b", 2), ("c", 1)):
+        write_picture(tmp_path / "JPEGImages" / f"{name}.png", picture(40, 50, seed=seed))
+    (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
+    (tmp_path / "ImageSets" / "Main" / "train.txt").write_text("a\nb\n")
+    (tmp_path / "ImageSets" / "Main" / "val.txt").write_text("c\n")
+    found = find_parts([tmp_path])
+    assert found.names == ("train", "val") and [file.part for file in found.files] == [0, 0, 1]

@@ -396,3 +396,28 @@ class TestBalance:
         dropped = sum(line.get("dropped", 0) for line in lines_of(tmp_path / "out"))
         found = Counter(names[one["category_id"]] for one in written["annotations"])
         assert max(found.values()) - min(found.values()) <= dropped
+
+
+@pytest.mark.parametrize("label", ["run.json", "labels.csv", "index.json"])
+def test_a_class_called_as_a_file_of_the_set_is_refused_before_work_starts(label: str, tmp_path: Path) -> None:
+    write_picture(tmp_path / "in" / label / "a.jpg")
+    to = {"labels.csv": "csv", "index.json": "webdataset"}.get(label, "")
+    with pytest.raises(PlanError, match="the name of a file of the set"):
+        planned(tmp_path / "in", to=to)
+
+
+def test_a_plan_of_originals_alone_has_a_cost(augx: Run, photos: Path) -> None:
+    done = augx("plan", "--input", str(photos), "--balance", "3")
+    assert done.returncode == 0 and b"0 copies of each of 8 pictures, and 8 originals" in done.stdout
+
+
+def test_overwriting_leaves_no_empty_folders(photos: Path, tmp_path: Path) -> None:
+    run_plan(planned(photos, split="train=0.5,val=0.5"), SPEC, tmp_path / "out")
+    run_plan(planned(photos, to="npy"), SPEC, tmp_path / "out", options=Options(overwrite=True))
+    assert not [path for path in (tmp_path / "out").iterdir() if path.is_dir()]
+
+
+def test_a_closed_standard_output_is_no_place_for_a_tar(photos: Path) -> None:
+    command = f"'{sys.executable}' -m augx generate --input '{photos}' --copies 1 --to webdataset --output - >&-"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 1 and b"standard output" in done.stderr and b"Traceback" not in done.stderr

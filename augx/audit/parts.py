@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from augx.errors import PlanError, printable
 from augx.inputs.folders import must_exist
@@ -79,7 +79,11 @@ def find_parts(folders: Sequence[str | os.PathLike[str]]) -> Parts:
     above += [root for _, root in parts]
     scans = [(name, root, _scan(root)) for name, root in ((name, _pictures(root)) for name, root in parts)]
     if not any(found.images for _, _, found in scans):
-        raise PlanError(f"{', '.join(map(printable, roots))}: no image here; {_ENDINGS}")
+        packed = any(name.endswith((".tar", ".npy", ".npz")) for root in given for name in os.listdir(root))
+        why = "pictures in tars or arrays are not looked at: audit what they were made from" if packed else _ENDINGS
+        raise PlanError(f"{', '.join(map(printable, roots))}: no image here; {why}")
+    if len(scans) == 1 and (lists := _image_sets(given[0])):
+        scans = _divided(*scans[0][1:], lists)
     # What is learned from comes first: of two files that match, the later one is the one in the wrong place.
     scans.sort(key=lambda scan: (not scan[0].lower().startswith("train"), -len(scan[2].images), scan[0]))
     files = [
@@ -130,6 +134,26 @@ def _split_folders(root: str, notes: list[str]) -> list[str]:
         parts = ", ".join(named)
         notes.append(f"{', '.join(beside)}: beside the parts {parts}, and not looked at; give the folders one by one to compare them all")
     return named
+
+
+def _image_sets(root: str) -> dict[str, set[str]]:
+    """The parts of a Pascal VOC set by its lists: names of pictures without their extension; nothing where there are not two."""
+    folder, found = os.path.join(root, "ImageSets", "Main"), {}
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        if name.endswith(".txt") and _PART.fullmatch(name.removesuffix(".txt")):
+            with open(os.path.join(folder, name), encoding="utf-8", errors="surrogateescape") as file:
+                found[name.removesuffix(".txt")] = {line.split()[0] for line in file if line.strip()}
+    return found if len(found) > 1 else {}
+
+
+def _divided(root: str, found: _Found, lists: Mapping[str, set[str]]) -> list[tuple[str, str, _Found]]:
+    """A folder's pictures by the lists that name them; those that none names are a part by themselves."""
+    parts = {name: [key for key in found.images if os.path.splitext(key)[0] in stems] for name, stems in lists.items()}
+    named = {key for keys in parts.values() for key in keys}
+    if left := [key for key in found.images if key not in named]:
+        parts["in no list"] = left
+    rest = replace(found, images=[])
+    return [(name, root, replace(rest if i == 0 else _Found(), images=keys)) for i, (name, keys) in enumerate(parts.items())]
 
 
 def _short_names(roots: Sequence[str]) -> list[str]:

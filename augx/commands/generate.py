@@ -211,13 +211,13 @@ def _print_report(report: Report, plan: Plan, options: dict[str, Any], signal_nu
     kept = f", {report.kept} {'was' if report.kept == 1 else 'were'} there already" if report.kept else ""
     missing = f", {report.missing} of {report.planned} missing" if report.missing else ""
     speed = f" ({report.seconds:.1f} s, {report.made / report.seconds:.0f} a second)" if report.made else ""
-    if plan.layout is not None and plan.layout.kind != "folders":
+    if plan.layout is not None and plan.layout.annotated:
         hidden = (
             f" ({report.dropped} {'was' if report.dropped == 1 else 'were'} hardly visible on copies, and dropped)"
             if report.dropped
             else ""
         )
-        if report.made:
+        if report.objects or report.dropped:
             click.echo(f"augx: {counted(report.objects, 'object')} moved with them{hidden}", err=True)
     again = "; the same command goes on" if signal_number is not None else ""
     click.echo(f"augx: {made}{kept}{missing}{speed}{again}", err=True)

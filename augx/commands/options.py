@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -89,11 +90,9 @@ AMOUNT: Callable[[F], F] = _together(
     click.option("--split", metavar="train=0.8,...", help="Divide the sources; train alone gets copies, val and test stay as they are."),
     click.option("--group-by", metavar="COLUMN|REGEX", help="With --split: what belongs together, by a column, or found in the key."),
     click.option("--split-seed", type=click.IntRange(0, 2**64 - 1), default=0, help="With --split: another number, another division."),
-    click.option(
-        "--to", default="", metavar="FORMAT", help="folders, webdataset, npy, npz, coco, yolo, voc, csv or hf.  [default: as the input is]"
-    ),
+    click.option("--to", metavar="FORMAT", help="folders, webdataset, npy, npz, coco, yolo, voc, csv or hf.  [default: as the input is]"),
     click.option("--hf", is_flag=True, help="Hugging Face's metadata.jsonl beside the pictures: --to hf."),
-    click.option("--shard-size", default="", metavar="N|BYTES", help="Of webdataset: samples (10000) or bytes (500MB) a shard."),
+    click.option("--shard-size", metavar="N|BYTES", help="Of webdataset: samples (10000) or bytes (500MB) a shard."),
 )
 """How many copies of what, and how they are laid out."""
 
@@ -168,8 +167,11 @@ def typed_plan(images: Sequence[str], sources: SourceSet, spec: Spec, options: d
     amount = {name: options[name] for name in ("total", "copies", "per_class", "balance")}
     if images and not any(amount.values()) and not spec.class_totals:
         amount["total"] = 100
-    if options["hf"] and options["to"] not in ("", "hf"):
+    if options["hf"] and options["to"] not in (None, "hf"):
         raise click.UsageError(f"--hf is --to hf; found --to {options['to']} as well")
+    for name in ("group_by", "to", "shard_size"):
+        if options[name] == "":
+            raise click.UsageError(f"--{name.replace('_', '-')} is empty")
     for name in ("group_by", "split_seed"):
         if options[name] and options["split"] is None:
             raise click.UsageError(f"--{name.replace('_', '-')} goes with --split")
@@ -180,17 +182,18 @@ def typed_plan(images: Sequence[str], sources: SourceSet, spec: Spec, options: d
 
         split = Split.parse(options["split"], options["group_by"] or "", options["split_seed"])
         kept = recorded_parts(root) if root is not None and not options.get("overwrite") else {}
-    to = "hf" if options["hf"] else options["to"]
-    where = {"to": to, "shard_size": options["shard_size"]}
+    where: dict[str, Any] = {"to": "hf" if options["hf"] else options["to"] or "", "shard_size": options["shard_size"] or ""}
     plan = plan_copies(sources, spec, originals=options["originals"], split=split, parts=kept, **amount, **where)
     print_notes(plan.notes, options)
     return plan
 
 
 def write_out(data: bytes) -> None:
-    """To standard output; a reader that has gone away (``| head``) does not stop the work."""
+    """To standard output; a reader that has gone away (``| head``), or was never there (``>&-``), does not stop the work."""
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EBADF):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -59,7 +59,10 @@ class ShardPacker:
                     pass
         if standing not in (None, digest.hexdigest()):  # the same: a run that was killed after its rename had made it
             place = printable(os.path.join(self._root, name))
-            raise OutputError(f"{place}: another file has the name of this shard; move it away and run again, or choose another --output")
+            raise OutputError(
+                f"{place}: another file has the name of this shard; move it away (a shard of this set that was damaged is then made anew), "
+                "or choose another --output"
+            )
         return [*lines, copy_line(package=name, size=filling.size_with(), sha256=digest.hexdigest(), samples=len(filling))]
 
 

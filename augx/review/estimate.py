@@ -95,6 +95,8 @@ def estimate_plan(plan: Plan, spec: Spec, *, jobs: int | None = None, max_pixels
     """
     sizes = [_size(row) for row in plan.rows]
     kinds = _kinds(plan, spec)
+    if not plan.copies:
+        return _originals_alone(plan, sizes)
     order = sorted((i for i, row in enumerate(plan.rows) if row.copies), key=lambda i: (kinds[i], sizes[i]))
     copies = np.array([plan.rows[i].copies for i in order], float)
     weights = copies / copies.sum() + (loads := copies * [sizes[i] for i in order]) / loads.sum()
@@ -118,6 +120,15 @@ def estimate_plan(plan: Plan, spec: Spec, *, jobs: int | None = None, max_pixels
             classes[row.source.label] += Cost(bytes=size, seconds=_FILE_SECONDS)
     probed = len({chosen[b] for b, probe in probes.items() if probe is not None})
     return Estimate(classes, probed, made, failures, min(jobs or available_cores(), max(plan.files, 1)))
+
+
+def _originals_alone(plan: Plan, sizes: Sequence[int]) -> Estimate:
+    """The cost of a plan without copies."""
+    classes = {label: Cost() for label in plan.classes()}
+    for row, size in zip(plan.rows, sizes, strict=True):
+        if row.with_original:
+            classes[row.source.label] += Cost(bytes=size, seconds=_FILE_SECONDS)
+    return Estimate(classes, 0, 0, (), 1)
 
 
 def _kinds(plan: Plan, spec: Spec) -> list[tuple[str, str, str]]:
