@@ -9,7 +9,7 @@ import math
 import os
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ def _remove_halves(store: Store, listed: Listed, root: str, parts: Sequence[str]
             os.unlink(name, dir_fd=folder)
 
 
-def rows_of(root: str, verify: bool) -> Any:
+def rows_of(root: str, verify: bool) -> Callable[[str], int]:
     """How many rows of an array are there, for ``find_listed``; none after a crash, as they may be torn."""
     return (lambda package: 0) if verify else (lambda package: rows_there(root, package))
 

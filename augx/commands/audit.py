@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
-import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from augx.commands.options import JOBS, MAX_PIXELS, write_out
+from augx.commands.progress import files_bar
 
 if TYPE_CHECKING:
     from augx.audit import Findings
@@ -52,7 +51,7 @@ def audit(folders: tuple[str, ...], **options: Any) -> None:
 
     gc.freeze()
     gc.enable()
-    with _progress(options) as (on_found, on_looked):
+    with files_bar(options) as (on_found, on_looked):
         how = {"near": options["near"], "jobs": options["jobs"], "max_pixels": options["max_pixels"]}
         found = look(folders, on_found=on_found, on_looked=on_looked, **how)
     if options["as_json"]:
@@ -64,25 +63,6 @@ def audit(folders: tuple[str, ...], **options: Any) -> None:
         write_out("".join(f"{printable(line)}\n" for line in lines).encode())
     if found.leaks:
         raise click.exceptions.Exit(1)
-
-
-@contextlib.contextmanager
-def _progress(options: dict[str, Any]) -> Iterator[tuple[Callable[[int], None] | None, Callable[[int], None] | None]]:
-    if options["quiet"] or not sys.stderr.isatty():
-        yield None, None
-        return
-    from tqdm import tqdm
-
-    tqdm.monitor_interval = 0  # its thread would keep the workers from being forked
-    with tqdm(unit=" files") as bar:
-
-        def on_found(files: int) -> None:
-            bar.reset(files)
-
-        def on_looked(files: int) -> None:
-            bar.update(files)
-
-        yield on_found, on_looked
 
 
 def _findings(found: Findings, show_all: bool) -> Iterator[str]:

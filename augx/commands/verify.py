@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from augx.commands.options import JOBS, MAX_PIXELS, counted, write_out
+from augx.commands.progress import files_bar
 
 if TYPE_CHECKING:
     from augx.verify import Verified
@@ -51,7 +50,7 @@ def verify(folder: str, **options: Any) -> None:
     gc.freeze()
     gc.enable()
     how = {"input": options["input_root"], "jobs": options["jobs"]}
-    with _progress(options) as (on_found, on_checked):
+    with files_bar(options) as (on_found, on_checked):
         if options["sources"]:
             found = verify_sources(folder, on_found=on_found, on_checked=on_checked, **how)
         else:
@@ -66,24 +65,6 @@ def verify(folder: str, **options: Any) -> None:
         write_out("".join(f"{printable(line)}\n" for line in lines).encode())
     if found.differences:
         raise click.exceptions.Exit(1)
-
-
-@contextlib.contextmanager
-def _progress(options: dict[str, Any]) -> Iterator[tuple[Callable[[int], None] | None, Callable[[int], None] | None]]:
-    if options["quiet"] or not sys.stderr.isatty():
-        yield None, None
-        return
-    from tqdm import tqdm
-
-    with tqdm(unit=" files") as bar:
-
-        def on_found(files: int) -> None:
-            bar.reset(files)
-
-        def on_checked(files: int) -> None:
-            bar.update(files)
-
-        yield on_found, on_checked
 
 
 def _differences(found: Verified, show_all: bool) -> Iterator[str]:

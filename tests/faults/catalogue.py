@@ -27,7 +27,7 @@ FAULTS = tuple(
             (
                 "kill -9 of a run and all its workers, also of one that goes on",
                 _OUTPUTS + "test_killed_twenty_times",
-                _OUTPUTS + "test_an_annotated_set_killed_five_times",
+                _OUTPUTS + "test_an_annotated_set_killed_twenty_times",
                 _GENERATE + "TestSignals::test_kill_9_leaves_nothing_torn_and_no_one_behind",
             ),
             (
