@@ -11,6 +11,7 @@ from augx.sources import Source, load
 from augx.supervised import watched
 
 _KEPT_BESIDE = 5  # a frame of half its size on each side, and a fourth channel
+_ENTRY = 2000  # bytes of what holds a picture, however small it is
 
 
 class Samples:
@@ -20,14 +21,15 @@ class Samples:
         self._max_pixels, self._capacity, self._room = max_pixels, capacity, room
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._lock = threading.Lock()
+        self._bytes = 0
 
     def get(self, source: Source, *, flat: bool) -> Sample:
         """The decoded source; raises its ``SourceError`` each time it is asked for."""
         with self._lock:
             entry = self._entries.setdefault(source.key, _Entry())
             self._entries.move_to_end(source.key)
-            while len(self._entries) > self._capacity and sum(one.bytes for one in self._entries.values()) >= self._room:
-                self._entries.popitem(last=False)
+            while len(self._entries) > self._capacity and self._bytes >= self._room:
+                self._bytes -= self._entries.popitem(last=False)[1].bytes
         with entry.lock:
             if entry.found is None:
                 try:
@@ -35,19 +37,25 @@ class Samples:
                         entry.found = load(source, self._max_pixels, flat=flat)
                 except SourceError as error:
                     entry.found = error
+                with self._lock:
+                    if self._entries.get(source.key) is entry:  # it may have gone already, for others
+                        entry.bytes = _size(entry.found)
+                        self._bytes += entry.bytes
         if isinstance(entry.found, SourceError):
             raise SourceError(*entry.found.args)  # a fresh one: several threads may be about to raise it
         return entry.found
 
 
 class _Entry:
-    __slots__ = ("found", "lock")
+    __slots__ = ("bytes", "found", "lock")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.found: Sample | SourceError | None = None
+        self.bytes = 0
+        """What it counts for, once it is found."""
 
-    @property
-    def bytes(self) -> int:
-        """Of its picture, and of what warps keep beside it."""
-        return _KEPT_BESIDE * self.found.image.image.nbytes if isinstance(self.found, Sample) else 0
+
+def _size(found: Sample | SourceError) -> int:
+    """Bytes of a picture, and of what warps keep beside it."""
+    return _ENTRY + (_KEPT_BESIDE * found.image.image.nbytes if isinstance(found, Sample) else 0)

@@ -20,6 +20,21 @@ settings.register_profile("augx", deadline=None, derandomize=True, suppress_heal
 settings.load_profile("augx")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run what takes minutes: every fault at every call, fifty kills a writer")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes minutes; only with --slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--slow"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes; --slow runs it"))
+
+
 def picture(height: int = 24, width: int = 33, channels: int = 3, dtype: type = np.uint8, seed: int = 0) -> np.ndarray:
     """A picture with smooth shapes and some grain, so that both interpolation and tables have something to do."""
     rng = np.random.default_rng(seed)

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,9 @@ def tar(root: Path, data: bytes) -> list[str]:
 
 @pytest.mark.skipif(strace is None, reason="strace is not installed")
 @pytest.mark.parametrize("make", [named_files, table, tables_that_are_refused, tar], ids=lambda make: make.__name__.replace("_", " "))
-def test_nothing_is_written_outside_the_output(make: object, tmp_path: Path) -> None:
+def test_nothing_is_written_outside_the_output(
+    make: object, tmp_path: Path, figure: Callable[[str], None], record_property: Callable[[str, object], None]
+) -> None:
     data = write_picture(tmp_path / "secret.png", picture(12, 16)).read_bytes()
     inputs = make(tmp_path, data)  # type: ignore[operator]
     temporary = tmp_path / "temporary"
@@ -97,6 +100,7 @@ def test_nothing_is_written_outside_the_output(make: object, tmp_path: Path) -> 
     beside = sorted(os.listdir(tmp_path))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(temporary)}
     made = 0
+    seen: set[str] = set()
     for one in inputs:
         log = tmp_path / "calls.log"
         words = ["generate", "--input", *one.split(), "--output", "out", "--copies", "1", "--jobs", "1"]
@@ -125,8 +129,12 @@ def test_nothing_is_written_outside_the_output(make: object, tmp_path: Path) -> 
         outside = {place for place in places if not place.startswith(tuple(inside)) and place != os.devnull}
         assert not outside and "socket(" not in log.read_text("ascii") and "connect(" not in log.read_text("ascii")
         assert done.returncode == 2 or f"{tmp_path}/out/manifest.jsonl" in places
+        seen |= places
         log.unlink()
     assert sorted(set(os.listdir(tmp_path)) - {"out"}) == beside and not os.listdir(temporary)
     assert (tmp_path / "secret.png").read_bytes() == data
     assert made == (0 if make is tables_that_are_refused else 1)
     assert bool(made) == bool((tmp_path / "out").exists() and pictures(tmp_path / "out"))
+    what = make.__name__.replace("_", " ")  # type: ignore[attr-defined]
+    record_property("measure", "leaked paths, by strace")
+    figure(f"{what}: {len(inputs)} runs, {len(seen)} paths made, written or removed; 0 of them outside the output, 0 sockets")

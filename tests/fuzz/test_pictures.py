@@ -8,6 +8,7 @@ import random
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -39,22 +40,36 @@ def test_every_seed_is_a_picture(name: str) -> None:
     assert decode(seeds()[name][1]).size
 
 
-def test_mutations_in_a_worker_process() -> None:
+def test_mutations_in_a_worker_process(record_property: Callable[[str, object], None]) -> None:
     found = fuzzed(COUNT)
     passed_on = not cv2.__version__.startswith("4.")  # libtiff's words, by OpenCV
     halves = [half for half in found["halves"] if passed_on or " tiff " not in half or " closed " not in half]
     assert (found["lost"], found["errors"], halves) == ([], [], [])
     assert found["decoded"] + found["refused"] == COUNT
     assert found["decoded"] > COUNT / 10 and found["peak_mb"] < 300
+    record_property("measure", "mutations of pictures, in processes")
+    lost, kinds = len(found["lost"]), len(seeds())
+    record_property(
+        "figure",
+        f"{COUNT:,} of {kinds} kinds of file: signals and hangs {lost}, half pictures taken for whole {len(halves)}, other errors "
+        f"{len(found['errors'])}; {found['decoded']:,} decoded, {found['refused']:,} refused; the slowest {found['slowest']:.2f} s, "
+        f"a worker's memory at most {found['peak_mb']} MB",
+    )
 
 
-def test_mutations_where_nobody_listens_to_the_libraries() -> None:
+def test_mutations_where_nobody_listens_to_the_libraries(record_property: Callable[[str, object], None]) -> None:
     """As in threads of somebody else's process. Cuts are refused there too; some that were made to look whole are not."""
     found = fuzzed(COUNT // 4, AUGX_DEBUG="1")
     assert (found["lost"], found["errors"]) == ([], [])
     beyond = ("jpg progressive", "jpg grey progressive", "jpg", "tiff")
     assert all(half.split(" ", 1)[1].startswith(beyond) and " closed " in half for half in found["halves"])
     assert not any(half.split(" ", 1)[1].startswith(("tiff raw", "tiff 16")) for half in found["halves"])
+    record_property("measure", "mutations of pictures, in another program's threads, where the libraries' words are not heard")
+    record_property(
+        "figure",
+        f"{COUNT // 4:,}: signals and hangs {len(found['lost'])}, other errors {len(found['errors'])}, half pictures taken for whole "
+        f"{len(found['halves'])} (JPEG and TIFF whose ends were forged)",
+    )
 
 
 @EVERY_SEED
