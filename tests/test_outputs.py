@@ -1,4 +1,4 @@
-"""Whole runs into every kind of output, split and balanced: exact counts, the same bytes whatever the way, killed and gone on with."""
+"""Whole runs into every kind of output, split and balanced: exact counts, the same bytes whatever the way, stopped and gone on with."""
 
 from __future__ import annotations
 
@@ -129,22 +129,6 @@ def test_stopped_and_gone_on_with(how: dict[str, Any], photos: Path, tmp_path: P
         assert not [path.name for path in (tmp_path / "out").rglob(".augx-tmp-*")]
     run_plan(plan, SPEC, tmp_path / "out")
     assert tree(tmp_path / "out") == tree(tmp_path / "whole")
-
-
-@EVERY
-@SPLIT
-def test_killed_twenty_times(how: dict[str, Any], split: dict[str, Any], photos: Path, tmp_path: Path) -> None:
-    words = [f"{name}={value}" for name, value in {**how, **split}.items() if name != "to"]
-    command = [sys.executable, "-m", "tests.killed_run", str(tmp_path), str(photos), "20", how.get("to", ""), *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    assert done.stdout.split() == [b"20"], done.stderr.decode()
-
-
-@pytest.mark.parametrize("to", ["coco", "yolo", "voc", "csv", "hf", "webdataset"])
-def test_an_annotated_set_killed_twenty_times(to: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.killed_run", str(tmp_path), str(COCO), "20", to]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    assert done.stdout.split() == [b"20"], done.stderr.decode()
 
 
 @EVERY
