@@ -5,7 +5,9 @@ from augx import expand_dataset, load_spec
 report = expand_dataset("expanded/", input="photos/", spec="tutorial", per_class=1000)
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+TYPE_CHECKING = False  # typing's own: its import takes longer than all of this file, and Ctrl-C may come meanwhile (__main__.py)
 
 __version__ = "0.1.0"
 
@@ -43,6 +45,8 @@ _HOMES = {
 __all__ = [*_HOMES]
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from augx.batches import iter_batches as iter_batches
     from augx.errors import AugxError as AugxError
     from augx.errors import OutputError as OutputError

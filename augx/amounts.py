@@ -47,7 +47,7 @@ def copies_of(
     if balance is not None and annotated:
         return _balanced_instances(sources, _target(balance))
     if total is not None:
-        return _in_turn(total, list(groups.values())), []
+        return _in_turn(total, list(groups.values())), _left_out(total, groups)
     notes: list[str] = []
     if copies is not None:
         amounts = {label: copies * len(group) for label, group in groups.items()}
@@ -98,6 +98,16 @@ def _check_numbers(chosen: Mapping[str, str | int], totals: Mapping[str, int], l
             f"the spec doesn't say how many copies class {printable(left[0])}{more} gets; "
             f"say it there, or for all others by one of --copies, --per-class, --balance"
         )
+
+
+def _left_out(total: int, groups: Mapping[str, list[int]]) -> list[str]:
+    """The note for classes that a total is too small for."""
+    left = len(groups) - total
+    if left < 1:
+        return []
+    last = max(groups, key=lambda label: groups[label][0])
+    which = f"1 class gets no copy ({printable(last)})" if left == 1 else f"{left:,} classes get no copies (such as {printable(last)})"
+    return [f"--total {total:,}: {which}, as there are {len(groups):,} of them; ask for more, or say --per-class"]
 
 
 def _in_turn(total: int, groups: Sequence[Sequence[int]]) -> list[int]:

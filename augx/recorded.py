@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from augx.annotations.base import Layout
@@ -16,6 +16,7 @@ from augx.manifest import MANIFEST, RUN, Manifest, read_run
 from augx.sample import Sample
 from augx.sources import EXTENSIONS, Source, load
 from augx.spec import Spec, load_spec
+from augx.split import Split
 from augx.writers import FORMATS
 
 Paths = str | os.PathLike[str]
@@ -62,6 +63,16 @@ def recorded_set(root: str) -> Recorded | None:
         raise OutputError(f"{place}: its spec is not one that this augx reads: {error.problems[0]}") from None
     except (KeyError, TypeError, ValueError, AttributeError):
         raise OutputError(f"{place}: holds no layout that augx wrote, so nothing can be made from it") from None
+
+
+def as_recorded(split: Split, root: str) -> Split:
+    """The split with its parts in the order that the set in ``root`` has, where nothing else differs: the order draws the bounds."""
+    found = (read_run(root) or {}).get("split")
+    order = [share.partition("=")[0] for share in str(found.get("shares")).split(",")] if isinstance(found, dict) else []
+    if sorted(order) != sorted(split.parts):
+        return split
+    same = replace(split, shares=tuple(sorted(split.shares, key=lambda share: order.index(share[0]))))
+    return same if same.state() == found else split
 
 
 def lines_of(root: str, files: Sequence[Paths]) -> dict[str, Fields]:

@@ -18,7 +18,7 @@ from augx.errors import SpecError, printable
 from augx.policies import ChosenPolicy
 from augx.sections import Placed, Reject, Step, ToneSection, Warp, leaves, placed
 from augx.transforms import TRANSFORMS
-from augx.transforms.base import Node, Side
+from augx.transforms.base import Node, Size
 from augx.wording import nearest, nearest_position, worded
 from augx.writers import FORMATS
 
@@ -37,7 +37,7 @@ class Output(Node):
 
     format: Format = Field("source", description="source keeps each source's own, and turns what can't be written into png")
     quality: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(95, description="of jpg and webp")
-    size: tuple[Side, Side] | None = Field(None, description="[width, height] in pixels; the resize is part of the one warp")
+    size: Size | None = Field(None, description="[width, height] in pixels; the resize is part of the one warp")
 
 
 class TargetRules(Node):

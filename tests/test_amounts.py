@@ -53,7 +53,8 @@ class TestGiven:
     @given(LABELS, st.integers(1, 80))
     def test_total_is_exact_even_and_grows_by_adding(self, labels: list[str], total: int) -> None:
         (counts, notes), (more, _) = (copies_of(sources(labels), total=n) for n in (total, total + 1))
-        assert sum(counts) == total and max(counts) - min(counts) <= 1 and not notes
+        assert sum(counts) == total and max(counts) - min(counts) <= 1
+        assert bool(notes) == (total < len(set(labels)))
         assert sum(more) == total + 1 and all(a <= b for a, b in zip(counts, more, strict=True))
 
     @given(LABELS, st.integers(1, 40))
@@ -61,7 +62,21 @@ class TestGiven:
         base, rest = divmod(total, len(labels))
         in_turn = sorted((labels[:i].count(label), i) for i, label in enumerate(labels))
         more = {i for _, i in in_turn[:rest]}
-        assert copies_of(sources(labels), total=total) == ([base + (i in more) for i in range(len(labels))], [])
+        assert copies_of(sources(labels), total=total)[0] == [base + (i in more) for i in range(len(labels))]
+
+    @pytest.mark.parametrize(
+        ("labels", "total", "note"),
+        [
+            ("abb", 1, "--total 1: 1 class gets no copy (b), as there are 2 of them; ask for more, or say --per-class"),
+            ("bcaa", 1, "--total 1: 2 classes get no copies (such as a), as there are 3 of them; ask for more, or say --per-class"),
+            ("bcaa", 2, "--total 2: 1 class gets no copy (a), as there are 3 of them; ask for more, or say --per-class"),
+        ],
+    )
+    def test_a_class_that_gets_nothing_is_named(self, labels: str, total: int, note: str) -> None:
+        counts, notes = copies_of(sources(labels), total=total)
+        assert notes == [note]
+        left = {label for label, n in by_class(list(labels), counts).items() if not n}
+        assert any(f"{label})" in note for label in left)
 
     @given(LABELS, st.integers(1, 40))
     def test_each_class_gets_its_number(self, labels: list[str], n: int) -> None:

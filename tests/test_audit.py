@@ -420,9 +420,10 @@ def test_the_command(augx: Run, split: Path) -> None:
         (["set/train", "set/train"], "are one folder"),
         (["set", "other"], "set: has parts itself (train, val); give it alone, or each of those folders"),
         (["none"], "none: no image here"),
-        (["set", "--near", "13"], "13 is not in the range 0<=x<=12"),
+        (["set", "--near", "13"], "found '13'; expected a whole number from 0 to 12"),
+        (["set", "--timeout", "nan"], "found 'nan'; expected seconds"),
     ],
-    ids=["nothing", "missing", "a file", "nested", "twice", "parts in parts", "no image", "too far"],
+    ids=["nothing", "missing", "a file", "nested", "twice", "parts in parts", "no image", "too far", "no time"],
 )
 def test_wrong_usage(augx: Run, split: Path, tmp_path: Path, args: list[str], message: str) -> None:
     put(tmp_path / "other" / "x.jpg", jpeg(scene(70)))
@@ -454,6 +455,42 @@ def test_any_number_of_workers_finds_the_same(split: Path) -> None:
     ]
     assert found[0] == found[1]
     assert b"near" in found[0]
+
+
+HOOK = """
+import os, signal, threading
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+import augx.audit.look
+read = augx.audit.look.read_bytes
+def hooked(path, *rest):
+    if path.endswith("crash.jpg"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if path.endswith("hang.jpg"):
+        threading.Event().wait()
+    return read(path, *rest)
+augx.audit.look.read_bytes = hooked
+from augx.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("more", [0, 80], ids=["one unit of work", "several"])
+def test_a_decoder_that_crashes_or_hangs_costs_its_file(split: Path, tmp_path: Path, jobs: str, more: int) -> None:
+    """All other files are looked at, one that comes after the two in their unit of work among them."""
+    for number in range(more):
+        put(split / "train" / "cats" / f"x{number}.png", _flat(number))
+    for name in ("crash.jpg", "hang.jpg", "late.jpg"):
+        put(split / "val" / "dogs" / name, jpeg(scene(90)))
+    command = [sys.executable, "-c", HOOK, "audit", split, "--json", "--timeout", "0.5", "--jobs", jobs]
+    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert {Path(each["file"]).name: each["reason"] for each in found["unreadable"]} == {
+        "crash.jpg": "the decoder was killed by SIGSEGV",
+        "hang.jpg": "took longer than --timeout 0.5 s",
+    }
+    assert found["pictures"] == 33 + more
 
 
 def test_looking_never_raises(tmp_path: Path) -> None:

@@ -231,6 +231,59 @@ def test_wrong_usage(augx: Run, tmp_path: Path, args: list[str], words: str) -> 
     assert tree(tmp_path) == before and not (tmp_path / "generated_dataset").exists()
 
 
+@pytest.mark.parametrize(
+    ("to", "how"), [("folders", "--dry-run"), ("folders", "--quiet"), ("webdataset", "--quiet"), ("npy", "--quiet"), ("npz", "--quiet")]
+)
+def test_a_record_that_is_lost(augx: Run, class_folders: Path, tmp_path: Path, to: str, how: str) -> None:
+    """What is missing is named, nothing is touched, and putting it back is all that is needed."""
+    words = ["generate", "--input", "photos", "--output", "out", "--copies", "2", "--size", "20x20", "--to", to]
+    assert augx(*words).returncode == 0
+    whole = tree(tmp_path / "out")
+    (tmp_path / "out" / "run.json").rename(tmp_path / "kept")
+    done = augx(*words, how)
+    assert done.returncode == 2 and b"a manifest.jsonl without its run.json, which says how" in done.stderr
+    (tmp_path / "kept").rename(tmp_path / "out" / "run.json")
+    if to in ("npy", "npz"):
+        (tmp_path / "out" / "manifest.jsonl").rename(tmp_path / "kept")
+        done = augx(*words, how)
+        assert done.returncode == 2 and b"none of them in manifest.jsonl" in done.stderr and b"put it back" in done.stderr
+        (tmp_path / "kept").rename(tmp_path / "out" / "manifest.jsonl")
+    assert augx(*words).returncode == 0
+    again = tree(tmp_path / "out")
+    assert {name: again[name] for name in whole if name != "run.json"} == {name: data for name, data in whole.items() if name != "run.json"}
+
+
+@pytest.mark.parametrize(
+    ("words", "where"), [(["plan"], "here"), (["generate", "--dry-run", "--output", "new/out"], "for new/out")], ids=["plan", "generate"]
+)
+def test_what_does_not_fit_on_the_disk_is_said_before(augx: Run, class_folders: Path, words: list[str], where: str) -> None:
+    little = augx(*words, "--input", class_folders, "--copies", "2")
+    assert (little.returncode, little.stderr) == (0, b"") and b"B are free " in little.stdout
+    much = augx(*words, "--input", class_folders, "--copies", "1000000000000")
+    (line,) = much.stderr.decode().splitlines()
+    assert much.returncode == 0 and "B would be written, and " in line and f"B are free {where}: make room" in line
+    told = json.loads(augx(*words, "--input", class_folders, "--copies", "2", "--json").stdout)
+    assert told["free"] > told["estimate"]["bytes"]
+
+
+def test_the_same_split_in_another_order(augx: Run, tmp_path: Path) -> None:
+    """It goes on with the set, and divides new pictures as the first run would have; another split is refused."""
+    for number in range(12):
+        write_picture(tmp_path / "in" / "cats" / f"{number}.png", picture(20, 20, seed=number))
+    words = ["generate", "--input", "in", "--copies", "1"]
+    for output in ("one", "two"):
+        assert augx(*words, "--output", output, "--split", "train=0.6,val=0.3,test=0.1").returncode == 0
+    for number in range(12, 30):
+        write_picture(tmp_path / "in" / "cats" / f"{number}.png", picture(20, 20, seed=number))
+    assert augx(*words, "--output", "one", "--split", "train=0.6,val=0.3,test=0.1").returncode == 0
+    assert augx(*words, "--output", "two", "--split", "test=0.1,val=0.3,train=0.6").returncode == 0
+    assert pictures(tmp_path / "one") == pictures(tmp_path / "two")
+    assert (tmp_path / "one" / "manifest.jsonl").read_bytes() == (tmp_path / "two" / "manifest.jsonl").read_bytes()
+    for other in (["test=0.3,val=0.1,train=0.6"], ["test=0.1,val=0.3,train=0.6", "--split-seed", "1"]):
+        done = augx(*words, "--output", "two", "--split", *other)
+        assert done.returncode == 2 and b"holds a set laid out as class folders, split as train=0.6,val=0.3,test=0.1" in done.stderr
+
+
 def test_a_spec_with_three_mistakes(augx: Run, tmp_path: Path) -> None:
     write_picture(tmp_path / "cat.jpg")
     (tmp_path / "bad.yaml").write_text("augx: 1\nwarp:\n  rotat: 3\n  zoom: big\ntone:\n  brightness: [2, 1]\n")

@@ -117,6 +117,15 @@ def test_drawn_values_are_short_decimals_that_survive_json(low: float, width: fl
         ("output: {size: [10]}", "output.size"),
         ("output: {size: [10, 0]}", "output.size.1"),
         ("output: {size: [1.5, 2]}", "valid integer"),
+        (
+            "output: {size: [10001, 10000]}",
+            "line 1, column 10: output.size: a copy may have 100,000,000 pixels, found 10001x10000, 100,010,000; write a smaller size",
+        ),
+        (
+            "warp: {crop: {size: [65500, 65500]}}",
+            "line 1, column 15: warp.crop.size: a copy may have 100,000,000 pixels, found 65500x65500",
+        ),
+        ("warp: {steps: [{crop: {size: [65500, 2000]}}]}", "warp.steps.0.crop.size: a copy may have 100,000,000 pixels"),
         ("seed: 1.5", "seed: must be a valid integer, found 1.5"),
         ("seed: -1", "greater than or equal to 0"),
         ("augx: 2", "augx: expected 1, found 2"),

@@ -58,14 +58,15 @@ def audit(
     near: int = NEAR,
     jobs: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    timeout: float = 60.0,
     on_found: Callable[[int], None] | None = None,
     on_looked: Callable[[int], None] | None = None,
     stop: Stop | None = None,
 ) -> Findings:
     """Look at all images of a set: of one folder, with its parts (train, val ...) on top or none, or of one folder a part.
 
-    ``near``: bits that near-duplicates' hashes differ in at most, 0 to 12. ``on_found`` gets the number of files, ``on_looked``
-    numbers of files as they have been read. Raises ``PlanError`` for folders that are no set.
+    ``near``: bits that near-duplicates' hashes differ in at most, 0 to 12; ``timeout``: seconds for a file, where this process can
+    be forked. ``on_found`` gets the number of files, ``on_looked`` those read since. Raises ``PlanError`` for folders that are no set.
     """
     parts = find_parts([folders] if isinstance(folders, str | os.PathLike) else folders)
     known = known_families(parts.roots)
@@ -74,7 +75,7 @@ def audit(
         on_found(len(files))
     thumbnails = np.zeros((len(files), SIDE, SIDE), np.uint8)
     looks: list[Look] = []
-    for some in look_at_all([file.path for file in files], jobs or available_cores(), max_pixels, stop):
+    for some in look_at_all([file.path for file in files], jobs or available_cores(), max_pixels, stop, timeout):
         for look in some:
             if not look.fault:
                 thumbnails[len(looks)] = np.frombuffer(look.thumbnail, np.uint8).reshape(SIDE, SIDE)

@@ -16,11 +16,11 @@ from augx.errors import SourceError
 from augx.executors import Stop, can_fork, in_threads
 from augx.files import read_bytes
 from augx.pool import Processes
+from augx.supervised import watched
 
 Array = np.ndarray[Any, Any]
 
 _UNIT = 64
-_CRASH = "the decoder crashes on it"
 
 
 class Look(NamedTuple):
@@ -41,9 +41,10 @@ def look_at(path: str, max_pixels: int) -> Look:
     """Read and decode one file; its fault is in what comes back."""
     digest = b""
     try:
-        data = read_bytes(path)
-        digest = hashlib.sha256(data).digest()
-        image = decode(data, max_pixels)
+        with watched():
+            data = read_bytes(path)
+            digest = hashlib.sha256(data).digest()
+            image = decode(data, max_pixels)
     except SourceError as error:
         return Look(str(error), digest=digest)
     height, width = image.shape[:2]
@@ -84,12 +85,15 @@ def _singles(paths: Sequence[str]) -> list[Sequence[str]]:
     return [[path] for path in paths]
 
 
-def look_at_all(paths: Sequence[str], jobs: int, max_pixels: int, stop: Stop | None = None) -> Iterator[list[Look]]:
-    """All files, in order, some at a time. A decoder that crashes costs one file in processes, which Linux has."""
+def look_at_all(paths: Sequence[str], jobs: int, max_pixels: int, stop: Stop | None = None, timeout: float = 60.0) -> Iterator[list[Look]]:
+    """All files, in order, some at a time. Where this process can be forked, a decoder that crashes, or that is longer than
+    ``timeout`` seconds at a file, costs that file; elsewhere nothing can end it.
+    """
     stop = stop or Stop()
     units = [paths[start : start + _UNIT] for start in range(0, len(paths), _UNIT)]
-    if jobs > 1 and len(units) > 1 and can_fork():
-        pool = Processes(_make, max_pixels, jobs, stop, lambda paths, reason: [Look(f"{_CRASH}: {reason}")], parts=_singles)
+    if units and can_fork():
+        workers = min(jobs, len(units))
+        pool = Processes(_make, max_pixels, workers, stop, lambda paths, reason: [Look(reason)], parts=_singles, timeout=timeout)
         yield from pool.run(units)
         return
     threads = cv2.getNumThreads()

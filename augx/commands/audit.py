@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from augx.commands.options import JOBS, MAX_PIXELS, write_out
+from augx.commands.options import JOBS, MAX_PIXELS, TIMEOUT, Whole, write_out
 from augx.commands.progress import files_bar
 
 if TYPE_CHECKING:
@@ -30,9 +30,10 @@ _KINDS = {"leak": "LEAK", "conflict": "CONFLICT", "copy": "COPY"}
 
 @click.command(short_help="Find leaks between train and val, and more.", context_settings={"max_content_width": 110})
 @click.argument("folders", nargs=-1, required=True, metavar="DIR...")
-@click.option("--near", type=click.IntRange(0, 12), default=8, show_default=True, help="Bits of 64 that near-duplicates may differ in.")
+@click.option("--near", type=Whole(0, 12), default=8, show_default=True, help="Bits of 64 that near-duplicates may differ in.")
 @JOBS
 @MAX_PIXELS
+@TIMEOUT
 @click.option("--all", "show_all", is_flag=True, help=f"Show all findings, not the first {_SHOWN} of each kind.")
 @click.option("--json", "as_json", is_flag=True, help="Print all findings as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress and no table; the exit status tells.")
@@ -52,7 +53,7 @@ def audit(folders: tuple[str, ...], **options: Any) -> None:
     gc.freeze()
     gc.enable()
     with files_bar(options) as (on_found, on_looked):
-        how = {"near": options["near"], "jobs": options["jobs"], "max_pixels": options["max_pixels"]}
+        how = {name: options[name] for name in ("near", "jobs", "max_pixels", "timeout")}
         found = look(folders, on_found=on_found, on_looked=on_looked, **how)
     if options["as_json"]:
         write_out(json.dumps(_as_json(found)).encode() + b"\n")

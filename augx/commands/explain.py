@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from augx.commands.options import MAX_PIXELS, SPEC, typed_spec, write_out
+from augx.commands.options import MAX_PIXELS, SPEC, Whole, typed_spec, write_out
 
 if TYPE_CHECKING:
     from augx.annotations.base import Layout
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--image", metavar="FILE", help="Of a copy that need not be written yet: the picture.")
 @click.option("--label", help="The class that it belongs to, as for generate.")
 @click.option("--input", "input_root", metavar="PATH", help="The set that it belongs to, as for generate; with FILE, where that is now.")
-@click.option("--copy", type=click.IntRange(0, 2**53), help="The copy's number, as its file name has it.")
+@click.option("--copy", type=Whole(0, 2**53), help="The copy's number, as its file name has it.")
 @SPEC
 @MAX_PIXELS
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, with the whole table.")

@@ -156,7 +156,8 @@ class _Pair:
         finished = [self._finished(i) for i in (0, 1)]
         foreign = [i for i in (0, 1) if finished[i] and not done]
         if foreign:
-            self._refuse(self._place(foreign[0]), f"it holds {finished[foreign[0]]} rows that augx did not make")
+            lost = "augx did not make them, or that file was lost (then put it back)"
+            self._refuse(self._place(foreign[0]), f"it holds {finished[foreign[0]]} rows, none of them in manifest.jsonl: {lost}")
         if finished != [done, done]:
             self._grow()
 

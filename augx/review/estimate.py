@@ -6,7 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,8 @@ _COPIES = 2
 _PIXELS = 80_000_000
 _SMALL = 1_000_000  # pixels: so cheap that it is always measured
 _LEAST = 4
+_MANY = 8192
+"""Sources of which each one's size is looked up."""
 START_SECONDS = 0.3
 """What a run takes before its first copy."""
 _FILE_SECONDS = 0.0001
@@ -91,8 +93,10 @@ def estimate_plan(plan: Plan, spec: Spec, *, jobs: int | None = None, max_pixels
 
     The sources are sorted by class (where there are few), format and size, and cut into bins that weigh alike, half by copies
     and half by bytes (a stratified sample; Cochran, "Sampling Techniques", 1977, chapter 5, and 9A on sizes); what the source
-    in a bin's middle gives stands for its bin, also when that can't be read.
+    in a bin's middle gives stands for its bin, also when that can't be read. Of many sources, some thousands stand for all.
     """
+    if len(plan.rows) > _MANY:
+        return _scaled(plan, spec, jobs, max_pixels)
     sizes = [_size(row) for row in plan.rows]
     kinds = _kinds(plan, spec)
     if not plan.copies:
@@ -120,6 +124,26 @@ def estimate_plan(plan: Plan, spec: Spec, *, jobs: int | None = None, max_pixels
             classes[row.source.label] += Cost(bytes=size, seconds=_FILE_SECONDS)
     probed = len({chosen[b] for b, probe in probes.items() if probe is not None})
     return Estimate(classes, probed, made, failures, min(jobs or available_cores(), max(plan.files, 1)))
+
+
+def _scaled(plan: Plan, spec: Spec, jobs: int | None, max_pixels: int) -> Estimate:
+    """The cost by rows at even distances, each class brought to its number of copies and originals; no other row is read.
+
+    A class that none of these rows is of costs what all of them cost on average.
+    """
+    few = replace(plan, rows=tuple(plan.rows[i] for i in np.linspace(0, len(plan.rows) - 1, _MANY).astype(int).tolist()))
+    made = replace(few, rows=tuple(replace(row, with_original=False) for row in few.rows))
+    found = estimate_plan(made, spec, jobs=jobs, max_pixels=max_pixels)
+    beside = _originals_alone(few, [_size(row) if row.with_original else 0 for row in few.rows])
+    classes = {label: Cost() for label in plan.classes()}
+    wanted, there = plan.classes(), few.classes()
+    copy, original = found.total.times(1 / max(few.copies, 1)), beside.total.times(1 / max(few.originals, 1))
+    for label, (_, copies, files) in wanted.items():
+        _, some, some_files = there.get(label, (0, 0, 0))
+        classes[label] = found.classes[label].times(copies / some) if some else copy.times(copies)
+        more, some_more = files - copies, some_files - some
+        classes[label] += beside.classes[label].times(more / some_more) if some_more else original.times(more)
+    return replace(found, classes=classes, jobs=min(jobs or available_cores(), max(plan.files, 1)))
 
 
 def _originals_alone(plan: Plan, sizes: Sequence[int]) -> Estimate:

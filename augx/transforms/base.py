@@ -37,6 +37,18 @@ Label = Annotated[str, AfterValidator(_one_folder)]
 
 MAX_SIDE = 65_500
 Side = Annotated[int, Field(strict=True, ge=1, le=MAX_SIDE)]
+MAX_PIXELS = 100_000_000
+"""Of a copy, as of a source: two sides that are allowed would together take 13 GB a channel."""
+
+
+def _few_pixels(size: tuple[int, int]) -> tuple[int, int]:
+    if size[0] * size[1] > MAX_PIXELS:
+        raise fault(f"a copy may have {MAX_PIXELS:,} pixels, found {size[0]}x{size[1]}, {size[0] * size[1]:,}; write a smaller size")
+    return size
+
+
+Size = Annotated[tuple[Side, Side], AfterValidator(_few_pixels)]
+"""Width and height in pixels."""
 
 REGISTRY: dict[str, type["Transform"]] = {}
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from augx.distributions import Fixed, LogUniform, Range
 from augx.matrices import about_centre, cos_sin, onto, resize, stacked
 from augx.ranges import Quantity, fault
-from augx.transforms.base import Array, Geometric, Params, Side, chosen, register
+from augx.transforms.base import Array, Geometric, Params, Size, chosen, register
 
 
 @register
@@ -131,7 +131,7 @@ class Crop(Geometric):
     range: Annotated[Range, Quantity("fraction", "fraction of the width and height that is kept", 1, 0.01, 1, typical=0.8)] = Field(
         Fixed(1.0), description="side of the window"
     )
-    size: tuple[Side, Side] | None = Field(None, description="[width, height] of the window in pixels, instead of a fraction")
+    size: Size | None = Field(None, description="[width, height] of the window in pixels, instead of a fraction")
 
     @model_validator(mode="after")
     def _one_size(self) -> "Crop":

@@ -11,11 +11,9 @@ from typing import Any
 from augx.errors import AugxError
 from augx.files import open_folder, write_whole
 from augx.inputs import PATHS, find_sources
-from augx.listed import Listed
 from augx.manifest import Manifest
 from augx.packed import INDEX, write_index
 from augx.packing.store import Store
-from augx.plan import Plan
 from augx.record import close
 from augx.recorded import Paths, Recorded
 from augx.rows import Row
@@ -99,7 +97,7 @@ def _write(found: Recorded, manifest: Manifest, order: tuple[Row, ...], gone: Co
         classes = found.run["store"].get("classes", ())
         write_index(Store(found.store), manifest, classes, folder)
     elif found.layout is not None:
-        close(Plan(order), found.layout, manifest, Listed(gone=dict.fromkeys(gone, "")), folder)
+        close((row.source.key for row in order), found.layout, manifest, gone, folder)
 
 
 def _same(one: str, other: str) -> bool:
