@@ -14,6 +14,8 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
+from augx import stores
+from augx.addresses import is_address
 from augx.errors import OutputError, SourceError, WriteError, printable
 
 TEMPORARY = ".augx-tmp-"
@@ -173,7 +175,12 @@ def sweep(root: str, folder: str) -> bool:
 
 
 def read_bytes(path: str, limit: int = -1, offset: int = 0) -> bytes:
-    """A regular file's bytes (at most ``limit``); never waits on a pipe or a device. Raises ``SourceError``."""
+    """A regular file's bytes, or those of an object at an address (at most ``limit``); never waits on a pipe or a device.
+
+    Raises ``SourceError``.
+    """
+    if "://" in path and is_address(path):
+        return stores.read_bytes(path, limit, offset)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:

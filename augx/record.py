@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 
 from augx import __version__
+from augx.addresses import seen_from
 from augx.annotations.base import Layout, Picture
 from augx.annotations.rle import compressed
 from augx.errors import OutputError, WriteError, printable
 from augx.files import open_folder, write_whole
 from augx.inputs import PATHS, layout_of
-from augx.listed import Listed
 from augx.made import of_plain
 from augx.manifest import MANIFEST, Manifest
 from augx.plan import Plan
@@ -26,15 +26,15 @@ from augx.spec import Spec
 Paths = str | os.PathLike[str]
 
 
-def close(plan: Plan, layout: Layout, manifest: Manifest, listed: Listed, root: str) -> None:
-    """Write the files about the whole set, from the lines of all that stands, sources in the plan's order.
+def close(keys: Iterable[str], layout: Layout, manifest: Manifest, gone: Container[str], root: str) -> None:
+    """Write the files about the whole set, from the lines of all files but those ``gone``, sources in the order of their ``keys``.
 
     Raises ``OutputError`` for a line that holds no such objects as augx writes.
     """
-    numbers = {row.source.key: i for i, row in enumerate(plan.rows)}
+    numbers = {key: i for i, key in enumerate(keys)}
 
     def rank(fields: dict[str, Any]) -> tuple[int, int] | None:
-        if fields["file"] in listed.gone:
+        if fields["file"] in gone:
             return None
         return numbers.setdefault(fields["source"], len(numbers)), -1 if fields.get("original") else fields["copy"]
 
@@ -128,12 +128,18 @@ def boot() -> str:
 def found_in(plan: Plan, input: Paths | None, root: str) -> list[str]:
     """The folders that the sources' keys begin in, as seen from the output, so that both can be moved together."""
     folders = set(plan.found_in) or ({os.fspath(input)} if input is not None else {os.path.dirname(row.source.path) for row in plan.rows})
-    return sorted(os.path.relpath(folder or ".", root) for folder in folders)
+    return sorted(seen_from(folder, root) for folder in folders)
 
 
 def reading(plan: Plan, root: str) -> dict[str, Any]:
     """How the sources were found, with its paths as seen from the output."""
-    return {name: os.path.relpath(value, root) if name in PATHS else value for name, value in plan.reading.items()}
+    return {name: seen_from(value, root) if name in PATHS else value for name, value in plan.reading.items()}
+
+
+def machine() -> dict[str, Any]:
+    """What pixels hang on besides the plan: versions and CPU features; bytes are the same on one of each."""
+    versions = {"augx": __version__, "opencv": cv2.__version__, "numpy": np.__version__}
+    return {"versions": versions, "cpu": cv2.getCPUFeaturesLine()}
 
 
 def run_fields(
@@ -156,7 +162,6 @@ def run_fields(
         "originals": bool(plan.originals),
         "classes": {label: {"sources": s, "copies": c, "files": f} for label, (s, c, f) in plan.classes().items()},
         "failures": [{"source": f.source, "reason": f.reason, "missing": f.missing} for f in failures],
-        "versions": {"augx": __version__, "opencv": cv2.__version__, "numpy": np.__version__},
-        "cpu": cv2.getCPUFeaturesLine(),
+        **machine(),
     }
     return fields if state == "complete" else {**fields, "boot": boot()}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from augx.addresses import is_address, put_back
 from augx.annotations.base import Layout
 from augx.errors import OutputError, PlanError, SourceError, SpecError, printable
 from augx.files import read_bytes
@@ -17,6 +18,7 @@ from augx.sample import Sample
 from augx.sources import EXTENSIONS, Source, load
 from augx.spec import Spec, load_spec
 from augx.split import Split
+from augx.stores import exists
 from augx.writers import FORMATS
 
 Paths = str | os.PathLike[str]
@@ -127,8 +129,8 @@ def source_finder(found: Recorded, lines: Iterable[Mapping[str, Any]], input: Pa
         return lambda fields: known[str(fields["source"])]
     stored = found.run.get("found_in")
     were = stored if isinstance(stored, list) and all(isinstance(folder, str) for folder in stored) else []
-    folders = [os.fspath(input)] if input is not None else [os.path.join(found.root, folder) for folder in were]
-    return lambda fields: _found(fields, folders)
+    folders = [os.fspath(input)] if input is not None else [put_back(folder, found.root) for folder in were]
+    return lambda fields: _found(fields, folders, input is not None)
 
 
 def _reread(found: Recorded, lines: Sequence[Mapping[str, Any]], input: Paths | None) -> dict[str, Source] | None:
@@ -136,7 +138,9 @@ def _reread(found: Recorded, lines: Sequence[Mapping[str, Any]], input: Paths | 
     reading = found.run.get("reading")
     if not isinstance(reading, dict) or "input" not in reading or not all(isinstance(reading.get(name, ""), str) for name in PATHS):
         return None
-    options = {name: os.path.normpath(os.path.join(found.root, value)) if name in PATHS else value for name, value in reading.items()}
+    options = {name: put_back(value, found.root) if name in PATHS else value for name, value in reading.items()}
+    if input is None and (there_are := [value for name, value in options.items() if name in PATHS and is_address(value)]):
+        raise PlanError(_not_asked(there_are[0]))
     path = options.pop("input")
     there = find_sources(input if input is not None else path, **options)
     if there.layout is None and any("objects" in fields or "beside" in fields for fields in lines):
@@ -150,7 +154,12 @@ def _reread(found: Recorded, lines: Sequence[Mapping[str, Any]], input: Paths | 
     return sources
 
 
-def _found(fields: Mapping[str, Any], folders: Sequence[str]) -> Source:
+def _not_asked(address: str) -> str:
+    """A set that somebody else has made must not make anybody ask a server, with his credentials, by its run.json alone."""
+    return f"run.json says that the sources are at {printable(address)}; name it by --input to have them read from there"
+
+
+def _found(fields: Mapping[str, Any], folders: Sequence[str], asked: bool) -> Source:
     """Where the source lies that a line's picture was made from, known by its SHA-256."""
     if not folders:
         raise SourceError("run.json does not say where the sources were; name their folder by --input")
@@ -158,8 +167,10 @@ def _found(fields: Mapping[str, Any], folders: Sequence[str]) -> Source:
     if os.path.isabs(key) or ".." in key.split("/") or "\0" in key:
         raise SourceError(f"its line names a source outside of the set's own: {printable(key)}")
     for folder in folders:
+        if is_address(folder) and not asked:
+            raise SourceError(_not_asked(folder))
         for path in dict.fromkeys(os.path.join(folder, part) for part in (key, os.path.basename(key))):
-            if not os.path.isfile(path):
+            if not (exists(path) if is_address(path) else os.path.isfile(path)):
                 continue
             if hashlib.sha256(read_bytes(path)).hexdigest() == fields["source_sha256"]:
                 return Source(path, key, fields.get("source_label", fields["label"]), "")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from augx.addresses import below, is_address
 from augx.annotations.base import Annotations, Layout
 from augx.annotations.outlines import within
 from augx.decode import MAX_PIXELS, decode, on_white
@@ -139,8 +140,13 @@ def _normal(path: str, root: str) -> str:
         raise ValueError("no file name")
     if "\0" in path:
         raise ValueError(f"a NUL character in the file name {printable(path)}")
+    if is_address(root):
+        try:
+            return below(path, root)
+        except ValueError:
+            raise ValueError(f"{printable(path)} lies outside {printable(root)}; name the address that all lie below by --root") from None
     if "://" in path:
-        raise ValueError(f"{printable(path)} is an address, not a file; download the pictures first")
+        raise ValueError(f"{printable(path)} is an address, not a file; name the address that all pictures lie below by --root")
     whole = "/" + os.path.normpath(os.path.join(root, path)).lstrip("/")
     prefix = root.rstrip("/") + "/"
     if whole == root:
@@ -170,6 +176,8 @@ def stored_bits(source: Source) -> int:
     """
     if source.pixels is not None:
         return 8 * np.dtype(source.pixels.dtype).itemsize
+    if is_address(source.path):
+        return 8  # a request for each picture is too dear
     if named_format(source.key) in ("jpg", "webp", "bmp", "gif"):
         return 8
     try:

@@ -118,9 +118,9 @@ def test_masks_of_a_table_are_noted_too_and_each_run_says_so_once(augx: Run, tmp
     assert done.returncode == 0 and done.stderr.count(b"1 mask loses labels: m.jpg is in a lossy format") == 1
 
 
-def test_an_address_is_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match=r"^https://x\.org/a: .*; augx never reads from the network: download it first$"):
-        find_sources("https://x.org/a")
+def test_masks_lie_in_a_folder_and_at_no_address(class_folders: Path) -> None:
+    with pytest.raises(PlanError, match=r"^https://x\.org/a: .*; no address is read here: download it first$"):
+        find_sources(class_folders, masks="https://x.org/a")
 
 
 def test_masks_that_fit_no_picture_are_refused(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from augx.addresses import is_address
 from augx.annotations.base import Layout
 from augx.errors import PlanError, printable
 from augx.inputs.folders import class_tree, must_exist
+from augx.inputs.remote import object_tree
 from augx.sources import SourceSet
 
 PATHS = ("input", "root", "labels", "masks")
@@ -57,13 +59,14 @@ _NAMES = {"channels_first": "--layout channels_first", "mask_columns": "--mask-c
 def find_sources(input: str | os.PathLike[str], **options: Any) -> SourceSet:
     """The sources of ``input``: a folder of class folders, a YOLO or Pascal VOC folder, a table (CSV, TSV, JSON lines, Parquet),
     arrays (``.npy``, ``.npz``), tars (``{000..099}.tar``; ``-`` is one on standard input), a COCO JSON, a YOLO ``data.yaml``.
+    Class folders, tables, arrays and tars may lie in an object store, at an address (``s3://bucket/photos/``).
 
     Options, each for what it fits: ``image_column``, ``label_column``, ``mask_columns``, ``root``, ``label``, ``labels`` (a file),
     ``channels_first``, ``subset`` (train, val, test, all), ``oriented`` (four corners are a box at an angle), ``masks`` (a folder of
     pictures with the same stems). Raises ``PlanError`` for what is wrong with the set; what is wrong with one picture costs that
     picture alone, when it is read.
     """
-    path = os.fspath(input)
+    path = os.fspath(input).removeprefix("file://")
     given = {name: value for name, value in options.items() if value not in (None, False, (), [])}
     kind = _kind(path)
     words, allowed = _KINDS[kind]
@@ -112,6 +115,8 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _read(kind: str, path: str, options: Mapping[str, Any]) -> SourceSet:
+    if kind == "folders" and is_address(path):
+        return object_tree(path)
     if kind == "folders":
         return SourceSet(class_tree(path), found_in=(path,))
     module, name = _READERS[kind]
@@ -127,6 +132,11 @@ def _kind(path: str) -> str:
     extension = os.path.splitext(base)[1]
     if extension == ".tar" and re.search(r"\{\d+\.\.\d+\}", path):
         return "tar"
+    if is_address(path):
+        found = _EXTENSIONS.get(extension if extension == ".tar" or base == path.lower() else "", "folders")
+        if found in ("coco", "yolo"):
+            raise PlanError(f"--input {printable(path)}: {_KINDS[found][0]} is read from a folder; download it first")
+        return found
     must_exist(path)
     if not os.path.isdir(path):
         kind = _EXTENSIONS.get(extension if extension == ".tar" or base == path.lower() else "")

@@ -22,6 +22,7 @@ import numpy as np
 from augx.errors import PlanError, SourceError, printable
 from augx.files import read_bytes
 from augx.inputs.lists import Faults, check_label, one_folder
+from augx.inputs.remote import local_copy
 from augx.inputs.spool import BLOCK, Spooled, opened, spooled, within_ratio
 from augx.sample import Array
 from augx.sources import Part, Pixels, Source, SourceSet
@@ -105,18 +106,18 @@ def read_arrays(path: str, *, channels_first: bool = False, labels: str | None =
         raise PlanError(f"--label {printable(label)} and --labels {printable(labels)}: give one of the two")
     if label:
         check_label(label)
-    with opened(path) as file:
+    local = local_copy(path)
+    with opened(local) as file:
         magic = file.read(4)
         file.seek(0)
         if magic[:2] == b"PK":
-            pictures, said, notes = _from_zip(file, path, wanted=label is None and labels is None)
+            pictures, said, notes = _from_zip(file, path, local, wanted=label is None and labels is None)
         elif magic == b"\x93NUM":
-            pictures, said, notes = _table(printable(path), path, 0, os.fstat(file.fileno()).st_size), None, []
+            pictures, said, notes = _table(printable(path), local, 0, os.fstat(file.fileno()).st_size), None, []
         else:
             raise PlanError(f"{printable(path)}: this is no .npy and no .npz; augx reads what numpy.save, savez and savez_compressed write")
     pixels, length = _form(pictures, channels_first), pictures.shape[0]
-    notes += [*pictures.notes, *_brightness(pictures)]
-    classes = [label or ""] * length
+    notes, classes = [*notes, *pictures.notes, *_brightness(pictures)], [label or ""] * length
     if label is None and labels is not None:
         classes = _named_labels(labels)
     elif said is not None:
@@ -128,9 +129,8 @@ def read_arrays(path: str, *, channels_first: bool = False, labels: str | None =
     if pictures.fortran:
         where, offset = spooled((np.ascontiguousarray(block).tobytes() for block in pictures.blocks()), pictures.name), 0
     made = Source if where == path else functools.partial(Spooled, file=path)
-    parts = (Part(offset + i * row, row, f"row {i}", pixels) for i in range(length))
+    parts, none = (Part(offset + i * row, row, f"row {i}", pixels) for i in range(length)), dict[str, str]()
     keys = (f"{name}/{i}.png" if name else f"{i}.png" for i, name in enumerate(classes))
-    none: dict[str, str] = {}
     sources = [made(where, key, name, name, part, none) for key, name, part in zip(keys, classes, parts, strict=True)]
     return SourceSet(sources, found_in=(path,), notes=tuple(f"{printable(path)}: {note}" for note in notes))
 
@@ -254,7 +254,7 @@ def _checked(labels: Iterable[str], name: str, unit: str, start: int) -> list[st
     return classes
 
 
-def _from_zip(file: IO[bytes], path: str, *, wanted: bool) -> tuple[_Table, _Table | None, list[str]]:
+def _from_zip(file: IO[bytes], path: str, local: str, *, wanted: bool) -> tuple[_Table, _Table | None, list[str]]:
     """Pictures, classes if there are any and they are ``wanted``, and remarks."""
     try:
         with zipfile.ZipFile(file) as archive:
@@ -262,8 +262,8 @@ def _from_zip(file: IO[bytes], path: str, *, wanted: bool) -> tuple[_Table, _Tab
             if len(members) < sum(info.filename.endswith(".npy") for info in archive.infolist()):
                 raise PlanError(f"{printable(path)}: two members of it have the same name")
             x, y = _pair(list(members), path)
-            pictures = _member(archive, members[x], file, path)
-            said = _member(archive, members[y], file, path) if y and wanted else None
+            pictures = _member(archive, members[x], file, path, local)
+            said = _member(archive, members[y], file, path, local) if y and wanted else None
     except _BROKEN as error:
         raise PlanError(f"{printable(path)}: it is damaged, or no .npz: {printable(error)}") from None
     rest = sorted(set(members) - {x, y})
@@ -281,7 +281,7 @@ def _pair(names: Sequence[str], path: str) -> tuple[str, str]:
     return found[0], next((y for y in PAIRS.get(found[0], ()) if y in names), "")
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: IO[bytes], path: str) -> _Table:
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: IO[bytes], path: str, local: str) -> _Table:
     """A member's array: in place if it is stored, else in a spool; read through once, which checks its CRC."""
     name = f"{printable(path)}: {printable(info.filename)}"
     if info.flag_bits & 1:
@@ -297,4 +297,4 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: IO[bytes], pa
     offset = info.header_offset + 30 + sum(struct.unpack("<HH", header[26:30]))
     if held != info.file_size or offset + held > size:
         raise PlanError(f"{name}: cut short: {held:,} of {info.file_size:,} bytes are there; copy the file again")
-    return _table(name, path, offset, held)
+    return _table(name, local, offset, held)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from augx import stores
+from augx.addresses import is_address
 from augx.annotations.listing import files_below
 from augx.errors import PlanError, printable
 from augx.sources import EXTENSIONS, Source
@@ -18,7 +20,10 @@ def named_images(paths: Sequence[str | os.PathLike[str]], label: str | None) -> 
     sources = []
     for path in [os.fspath(path) for path in paths]:
         name = os.path.basename(path)
-        must_exist(path)
+        if is_address(path):
+            stores.check_store(path, PlanError, whole=True)
+        else:
+            must_exist(path)
         if os.path.isdir(path):
             raise PlanError(f"--image {printable(path)}: this is a folder; give it as --input")
         folder = os.path.splitext(name)[0] if label is None else label
@@ -43,10 +48,11 @@ def class_tree(root: str | os.PathLike[str]) -> list[Source]:
         linked = f" ({'1 symbolic link is' if len(links) == 1 else f'{len(links):,} symbolic links are'} not followed)" if links else ""
         raise PlanError(f"--input {printable(root)}: no image in this folder{linked}; images end in {', '.join(sorted(EXTENSIONS))}")
     folders: dict[str, str] = {}  # one string for all pictures of a folder
-    return [_in_tree(root, key, folders.setdefault(folder := key.rpartition("/")[0], folder)) for key in keys]
+    return [in_tree(root, key, folders.setdefault(folder := key.rpartition("/")[0], folder)) for key in keys]
 
 
-def _in_tree(root: str, key: str, folder: str) -> Source:
+def in_tree(root: str, key: str, folder: str) -> Source:
+    """The source with this key, which lies in the ``folder`` below ``root``."""
     return Source(os.path.join(root, key), key, folder.partition("/")[0], folder)
 
 
@@ -56,5 +62,5 @@ def must_exist(path: str) -> None:
         os.stat(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        cure = "augx never reads from the network: download it first" if "://" in path else "check the spelling and the permissions"
+        cure = "no address is read here: download it first" if "://" in path else "check the spelling and the permissions"
         raise PlanError(f"{printable(path) or 'an empty path'}: {reason}; {cure}") from None

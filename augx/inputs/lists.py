@@ -4,19 +4,19 @@ and what is wrong with the lines of a file.
 
 from __future__ import annotations
 
-import functools
-import json
 import os
 import stat
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from augx import stores
+from augx.addresses import is_address
 from augx.errors import PlanError, printable
 from augx.inputs.folders import must_exist
+from augx.inputs.remote import listed_object, local_copy
 from augx.sources import EXTENSIONS, Source, SourceSet, key_below, named_format
 
 _MOST = 1 << 28  # bytes of a list: some millions of paths, all of which are held in memory
-_LONGEST = 1 << 24  # bytes of a line of text
 _NAME_MAX = 255  # bytes in a file's name, on every common file system
 
 
@@ -48,7 +48,11 @@ def read_list(
     for number, path in _entries(data, null, name, faults):
         try:
             whole = os.path.join(here, path)
-            source = _beside(path, whole, label, found_in) if top is None else _below(path, whole, label, top)
+            if is_address(path) or is_address(top or ""):
+                key, address, own = listed_object(path, label, top, found_in)
+                source = Source(address, key, own, folder_of(key, one_folder(own)) if own else "")
+            else:
+                source = _beside(path, whole, label, found_in) if top is None else _below(path, whole, label, top)
             known, first = seen.setdefault(source.key, (number, source))
             if first is not source:
                 raise ValueError(_twice(first.path, path, here, f"{unit} {known}"))
@@ -113,14 +117,15 @@ class Names:
         return self.root + key, key
 
     def _found(self, key: str) -> str:
-        if os.path.isfile(self.root + key):
+        there = stores.exists if is_address(self.root) else os.path.isfile
+        if there(self.root + key):
             return ""
         for change in (str.lower, str.upper):
-            there = [end for end in map(change, EXTENSIONS) if os.path.isfile(self.root + key + end)]
-            if len(there) > 1:
-                raise ValueError(f"{printable(key)} may be {' or '.join(printable(key) + end for end in there)}; write which")
-            if there:
-                return there[0]
+            ends = [end for end in map(change, EXTENSIONS) if there(self.root + key + end)]
+            if len(ends) > 1:
+                raise ValueError(f"{printable(key)} may be {' or '.join(printable(key) + end for end in ends)}; write which")
+            if ends:
+                return ends[0]
         return ""
 
 
@@ -160,7 +165,9 @@ def check_label(label: str, option: str = "--label") -> None:
 
 
 def checked_root(root: str | os.PathLike[str]) -> str:
-    """The folder, absolute. Raises ``PlanError`` for one that is not there."""
+    """The folder, absolute, or the address. Raises ``PlanError`` for a folder that is not there."""
+    if is_address(where := os.fspath(root)):
+        return where.rstrip("/") if where.partition("://")[2] else where
     must_exist(os.fspath(root))
     if not os.path.isdir(root):
         raise PlanError(f"--root {printable(root)}: this is a file; name the folder that the pictures lie below")
@@ -168,9 +175,9 @@ def checked_root(root: str | os.PathLike[str]) -> str:
 
 
 def opened(path: str, name: str) -> BinaryIO:
-    """A regular file that is not empty, for the caller to close. Raises ``PlanError``."""
+    """A regular file that is not empty, for the caller to close; what lies at an address is copied first. Raises ``PlanError``."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(local_copy(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise PlanError(f"{name}: can't read this table: {reason}; check the spelling and the permissions") from None
@@ -179,58 +186,6 @@ def opened(path: str, name: str) -> BinaryIO:
         return open(descriptor, "rb")
     os.close(descriptor)
     raise PlanError(f"{name}: this table is {'empty' if stat.S_ISREG(status.st_mode) else 'a folder, a pipe or a device, not a file'}")
-
-
-def text_lines(file: BinaryIO, faults: Faults) -> Iterator[tuple[int, str]]:
-    """The lines of a text in UTF-8 with their numbers, line ends included. Raises ``PlanError`` where it is none."""
-    for number, raw in enumerate(iter(functools.partial(file.readline, _LONGEST), b""), 1):
-        try:
-            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            kind = (
-                "it is UTF-16" if number == 1 and raw[:2] in (b"\xff\xfe", b"\xfe\xff") else f"byte 0x{raw[error.start]:02x} is not UTF-8"
-            )
-            raise faults.stop(number, f"{kind}; save the table as UTF-8") from None
-        if "\0" in line:
-            raise faults.stop(number, "a NUL character; this is no text, or damaged")
-        if len(raw) == _LONGEST:
-            raise faults.stop(number, f"a line of more than {_LONGEST >> 20} MiB; this is no table")
-        yield number, line
-
-
-def json_rows(file: BinaryIO, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of JSON lines with the numbers of their lines; what is no object is a fault."""
-    for number, line in text_lines(file, faults):
-        if not line.strip():
-            continue
-        try:
-            row = _STRICT.decode(line)
-            if type(row) is not dict:
-                raise ValueError('expected one object a line, such as {"file_name": "a.jpg", "label": "cat"}')
-            if "\\ud" in line.lower():
-                json.dumps(row, ensure_ascii=False).encode()
-        except json.JSONDecodeError as error:
-            faults.add(number, f"no JSON: {error.msg} at column {error.colno}; each line is one whole object")
-        except (ValueError, RecursionError) as error:
-            faults.add(number, error)
-        else:
-            yield number, row
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(row := dict(pairs)) != len(pairs):
-        raise ValueError("an object has one key twice")
-    return row
-
-
-def _whole(digits: str) -> int:
-    try:
-        return int(digits)
-    except ValueError:  # Python refuses what would take it long
-        raise ValueError(f"a whole number of {len(digits.lstrip('-'))} digits; put it in quotation marks, so that it is text") from None
-
-
-_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_whole)
 
 
 def _content(stream_or_path: BinaryIO | str | os.PathLike[str]) -> tuple[str, bytes]:

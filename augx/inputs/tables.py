@@ -16,8 +16,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
+from augx.addresses import absolute, folder_of_path
 from augx.errors import PlanError, printable
-from augx.inputs.lists import Faults, Names, check_label, checked_root, folder_of, json_rows, one_folder, opened, text_lines
+from augx.inputs.lines import json_rows, text_lines
+from augx.inputs.lists import Faults, Names, check_label, checked_root, folder_of, one_folder, opened
 from augx.sources import Source, SourceSet, named_format
 
 _IMAGE = (r"((image|img)_)?file_?(names?|path)?|path|(image|img|picture|photo)_?(name|path)?", r"((image|img|file)_)?id|id_code")
@@ -64,8 +66,8 @@ def read_table(
         check_label(label)
         if label_column is not None:
             raise PlanError(f"{name}: --label gives all rows one class, --label-column each its own; leave out one")
-    folder = os.fspath(root) if root is not None else os.path.dirname(place)
-    top = os.path.abspath(folder or ".") if root is None else checked_root(root)
+    folder = os.fspath(root) if root is not None else folder_of_path(place)
+    top = absolute(folder) if root is None else checked_root(root)
     faults = Faults(name, "row" if reader is _parquet else "line")
     with opened(place, name) as file:
         table = reader(file, faults)

@@ -17,10 +17,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
+from augx.addresses import is_address
 from augx.errors import PlanError, printable
 from augx.inputs.lists import check_label, folder_of, one_folder
+from augx.inputs.remote import local_copy, there
 from augx.inputs.spool import BLOCK, HEAD, MAX_HEADERS, DamageError, Spooled, Window, compression, opened, unpacked
 from augx.sources import EXTENSIONS, Part, Source, SourceSet
+from augx.stores import check_store
 
 MAX_SHARDS = 100_000
 MAX_TEXT = 64_000
@@ -74,8 +77,10 @@ def shards(paths: Sequence[str]) -> list[str]:
     """The paths with their ranges written out, in order. Raises ``PlanError`` for shards that are missing, all of them at once."""
     found: list[str] = []
     for path in paths:
-        names = [path] if path == "-" or os.path.exists(path) else _written_out(path, MAX_SHARDS)
-        missing = [name for name in names if name != "-" and not os.path.exists(name)]
+        if is_address(path):
+            check_store(path, PlanError)
+        names = [path] if path == "-" or there(path) else _written_out(path, MAX_SHARDS)
+        missing = [name for name in names if name != "-" and not there(name)]
         if missing:
             more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
             of = f"{len(missing):,} of {len(names):,} shards are not there: " if len(names) > 1 else "no such file: "
@@ -114,10 +119,11 @@ def _listed(name: str) -> _Tar:
     if name == "-":
         path, fault = unpacked(sys.stdin.buffer, STDIN)
         return _collected(_Tar(STDIN, path, rest=fault))
-    with opened(name) as file:
+    local = local_copy(name)
+    with opened(local) as file:
         compressed = compression(file.read(HEAD), name)
         file.seek(0)
-        path, fault = unpacked(file, name) if compressed else (name, "")
+        path, fault = unpacked(file, name) if compressed else (local, "")
     return _collected(_Tar(name, path, rest=fault))
 
 
