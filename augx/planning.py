@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,8 +25,8 @@ from augx.split import TRAIN, Split, assign
 from augx.wording import nearest
 from augx.writers import FORMATS
 
-_NAME_MAX = 255  # bytes in a file's name, on every common file system
-_SHORT = 48  # characters, which are 4 bytes at most: with any number behind them, they are no name that is too long
+NAME_MAX = 255  # bytes in a file's name, on every common file system
+SHORT = 48  # characters, which are 4 bytes at most: with any number behind them, they are no name that is too long
 
 
 def plan_copies(
@@ -142,64 +142,106 @@ def _check_names(rows: Sequence[Row]) -> None:
     stems: dict[str, Row] = {}
     for row in rows:
         for series in row.series:
-            if len(series) > _SHORT and _longest_name(row, series) > _NAME_MAX:
-                raise PlanError(
-                    f"{printable(row.source.where)}: its copies' names would be longer than {_NAME_MAX} bytes; rename the source"
-                )
+            if len(series) > SHORT and len(os.fsencode(series.rpartition("/")[2])) + number_bytes(row.copies) > NAME_MAX:
+                raise long_name(row.source)
             other = stems.setdefault(folded(series), row)
             if other is not row:
-                raise PlanError(
-                    f"the copies of {printable(other.source.where)} and of {printable(row.source.where)} would have the same names "
-                    "(also where a file system ignores case); rename one, or give them different labels"
-                )
+                raise same_copies(other.source, row.source)
     own_names: dict[str, Row] = {}
     for row in rows:
         if not row.with_original:
             continue
         same = own_names.setdefault(folded(row.original), row)
         if same is not row:
-            raise PlanError(
-                f"the originals {printable(same.source.where)} and {printable(row.source.where)} would have the same name "
-                "where a file system ignores case; rename one, or leave out --originals"
-            )
-        match = COPY_NAME.fullmatch(row.source.name)
-        other_row = match and stems.get(folded(joined(row.folder(row.source.label), match["stem"]) + match["extension"]))
-        if match and other_row and int(match["copy"]) < other_row.copies:
-            raise PlanError(
-                f"the original {printable(row.source.where)} would have the name of a copy of {printable(other_row.source.where)}; "
-                "rename it, or leave out --originals"
-            )
+            raise same_originals(same.source, row.source)
+        named = named_as_copy(row)
+        other_row = named and stems.get(named[0])
+        if named and other_row and named[1] < other_row.copies:
+            raise original_as_copy(row.source, other_row.source)
+
+
+def number_bytes(copies: int) -> int:
+    """The bytes that the name of the last copy has beyond its series' own; no other file of the source has a longer name."""
+    return len(copy_name("", max(copies - 1, 0), ""))
+
+
+def named_as_copy(row: Row) -> tuple[str, int] | None:
+    """The series (folded) and the number of the copy whose name the row's original has, if there can be one."""
+    match = COPY_NAME.fullmatch(row.source.name)
+    series = match and joined(row.folder(row.source.label), match["stem"]) + match["extension"]
+    return (folded(series), int(match["copy"])) if match and series else None
+
+
+def long_name(source: Source) -> PlanError:
+    """The error for copies whose names no file can have."""
+    return PlanError(f"{printable(source.where)}: its copies' names would be longer than {NAME_MAX} bytes; rename the source")
+
+
+def same_copies(first: Source, second: Source) -> PlanError:
+    """The error for two sources whose copies would have the same names."""
+    return PlanError(
+        f"the copies of {printable(first.where)} and of {printable(second.where)} would have the same names "
+        "(also where a file system ignores case); rename one, or give them different labels"
+    )
+
+
+def same_originals(first: Source, second: Source) -> PlanError:
+    """The error for two originals of one name."""
+    return PlanError(
+        f"the originals {printable(first.where)} and {printable(second.where)} would have the same name "
+        "where a file system ignores case; rename one, or leave out --originals"
+    )
+
+
+def original_as_copy(original: Source, other: Source) -> PlanError:
+    """The error for an original that has the name of a copy."""
+    return PlanError(
+        f"the original {printable(original.where)} would have the name of a copy of {printable(other.where)}; "
+        "rename it, or leave out --originals"
+    )
 
 
 def _check_reserved(rows: Sequence[Row], layout: Layout | None, store: Store | None) -> None:
-    """No folder may have the name of a file that the set has beside it."""
+    tops = {place.partition("/")[0]: row.source for row in rows for place in (*row.series, row.original) if "/" in place}
+    check_folders(tops, layout, store)
+
+
+def check_folders(tops: Mapping[str, Source], layout: Layout | None, store: Store | None) -> None:
+    """No folder in the output, given with a source that has it, may have the name of a file that the set has beside it."""
     closing = layout.closing(lambda: iter(())) if layout is not None and store is None else ()
     taken = {"manifest.jsonl", "run.json", "report.html", *(place for place, _ in closing), *(["index.json"] if store is not None else [])}
-    for top in {place.partition("/")[0]: row for row in rows for place in (*row.series, row.original) if "/" in place}.items():
-        if top[0].casefold() in taken:
+    for top, source in tops.items():
+        if top.casefold() in taken:
             raise PlanError(
-                f"{printable(top[1].source.where)}: its copies would go into a folder {printable(top[0])}, which is the name of a file of "
+                f"{printable(source.where)}: its copies would go into a folder {printable(top)}, which is the name of a file of "
                 "the set; rename the class, or give another --label"
             )
 
 
-def _longest_name(row: Row, series: str) -> int:
-    """The bytes in the name of the last copy of a series; no other file of the source has a longer one."""
-    return len(os.fsencode(series.rpartition("/")[2])) + len(copy_name("", max(row.copies - 1, 0), ""))
-
-
 def _check_formats(rows: Sequence[Row], spec: Spec) -> None:
-    width, height = spec.output.size or (1, 1)
     rows = [row for row in rows if row.copies]
-    for fmt in sorted({row.format for row in rows}):
+    check_sides({row.format for row in rows}, spec)
+    deep = [row for row in rows if too_deep(row, spec)]
+    if deep:
+        raise deep_pictures(deep[0].source, len(deep), {row.format for row in deep})
+
+
+def check_sides(formats: Iterable[str], spec: Spec) -> None:
+    """No picture of the spec's size may be larger than the formats hold."""
+    width, height = spec.output.size or (1, 1)
+    for fmt in sorted(formats):
         if max(width, height) > FORMATS[fmt].max_side:
             raise PlanError(f"--size {width}x{height}: {fmt} holds at most {FORMATS[fmt].max_side} pixels a side")
-    # A source's own format is the one that its extension stands for, so it needs no look.
-    others = rows if spec.output.format != "source" else ()
-    deep = [row for row in others if not FORMATS[row.format].deep and stored_bits(row.source) > 8]
-    if deep:
-        kinds = Counter(row.format for row in deep)
-        raise PlanError(
-            f"{printable(deep[0].source.where)}{f' and {len(deep) - 1} more' if len(deep) > 1 else ''}: 16 bits a channel, "
-            f"which {'/'.join(sorted(kinds))} can't hold; use --format png or tiff"
-        )
+
+
+def too_deep(row: Row, spec: Spec) -> bool:
+    """Whether a source has more bits than its copies' format holds; its own is the one of its extension, so it needs no look."""
+    return spec.output.format != "source" and not FORMATS[row.format].deep and stored_bits(row.source) > 8
+
+
+def deep_pictures(first: Source, number: int, formats: Iterable[str]) -> PlanError:
+    """The error for so many sources that are too deep."""
+    return PlanError(
+        f"{printable(first.where)}{f' and {number - 1} more' if number > 1 else ''}: 16 bits a channel, "
+        f"which {'/'.join(sorted(formats))} can't hold; use --format png or tiff"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -17,7 +18,33 @@ if TYPE_CHECKING:
     from augx.spec import Spec
 
 F = TypeVar("F", bound=Callable[..., Any])
-COUNT = click.IntRange(min=1)
+
+
+class Whole(click.IntRange):
+    """A whole number, and words that say so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            allowed = f"at least {self.min}" if self.max is None else f"from {self.min} to {self.max}"
+            return self.fail(f"found {value!r}; expected a whole number {allowed}", param, ctx)
+
+
+COUNT = Whole(min=1)
+
+
+class _Seconds(click.FloatRange):
+    """More than none, and a number: NaN is within all bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        with contextlib.suppress(click.BadParameter):
+            number = super().convert(value, param, ctx)
+            if number == number:
+                return number
+        return self.fail(f"found {value!r}; expected seconds, more than 0 and at most {self.max:,.0f}", param, ctx)
+
+
 _SHORT = (("seed", "seed"), ("output.format", "format_"), ("output.quality", "quality"))
 
 
@@ -58,11 +85,19 @@ MAX_PIXELS: Callable[[F], F] = click.option(
     "--max-pixels", type=COUNT, default=100_000_000, show_default=True, help="Refuse larger sources."
 )
 
+TIMEOUT: Callable[[F], F] = click.option(
+    "--timeout",
+    type=_Seconds(0, 1e6, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds that decoding one picture may take, where workers are processes.",
+)
+
 JOBS: Callable[[F], F] = click.option("--jobs", type=COUNT, help="Workers.  [default: one a core]")
 
 CHANGES: Callable[[F], F] = _together(
     click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change the spec, e.g. warp.rotate=15; may be repeated."),
-    click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Another number makes other copies.  [default: the spec's, or 0]"),
+    click.option("--seed", type=Whole(0, 2**64 - 1), help="Another number makes other copies.  [default: the spec's, or 0]"),
     click.option("--format", "format_", metavar="FORMAT", help="source (each its own), jpg, png, webp, tiff, bmp or npy."),
     click.option("--quality", type=int, help="Of jpg and webp, 1 to 100.  [default: 95]"),
     click.option("--size", metavar="WxH", help="Size of the copies in pixels.  [default: the source's]"),
@@ -89,7 +124,7 @@ AMOUNT: Callable[[F], F] = _together(
     click.option("--originals", is_flag=True, help="Also put the untouched sources into the output."),
     click.option("--split", metavar="train=0.8,...", help="Divide the sources; train alone gets copies, val and test stay as they are."),
     click.option("--group-by", metavar="COLUMN|REGEX", help="With --split: what belongs together, by a column, or found in the key."),
-    click.option("--split-seed", type=click.IntRange(0, 2**64 - 1), default=0, help="With --split: another number, another division."),
+    click.option("--split-seed", type=Whole(0, 2**64 - 1), default=0, help="With --split: another number, another division."),
     click.option("--to", metavar="FORMAT", help="folders, webdataset, npy, npz, coco, yolo, voc, csv or hf.  [default: as the input is]"),
     click.option("--hf", is_flag=True, help="Hugging Face's metadata.jsonl beside the pictures: --to hf."),
     click.option("--shard-size", metavar="N|BYTES", help="Of webdataset: samples (10000) or bytes (500MB) a shard."),
@@ -178,10 +213,12 @@ def typed_plan(images: Sequence[str], sources: SourceSet, spec: Spec, options: d
     split, kept = None, {}
     if options["split"] is not None:
         from augx.listed import recorded_parts
+        from augx.recorded import as_recorded
         from augx.split import Split
 
         split = Split.parse(options["split"], options["group_by"] or "", options["split_seed"])
-        kept = recorded_parts(root) if root is not None and not options.get("overwrite") else {}
+        if root is not None and not options.get("overwrite"):
+            split, kept = as_recorded(split, root), recorded_parts(root)
     where: dict[str, Any] = {"to": "hf" if options["hf"] else options["to"] or "", "shard_size": options["shard_size"] or ""}
     plan = plan_copies(sources, spec, originals=options["originals"], split=split, parts=kept, **amount, **where)
     print_notes(plan.notes, options)
