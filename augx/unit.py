@@ -19,6 +19,7 @@ from augx.errors import SourceError, printable
 from augx.files import put_files
 from augx.memory import keep_freed
 from augx.packing.base import Item
+from augx.places import is_address, place_of
 from augx.plan import Segment, Unit
 from augx.rows import joined
 from augx.writers import FORMATS
@@ -74,6 +75,7 @@ class Worker:
 
     def __init__(self, job: Job, stop: StopFlag, sources: int = 1) -> None:
         self._job, self._stop = job, stop
+        self._place = place_of(job.output) if is_address(job.output) else None
         self._samples = Samples(job.max_pixels, sources, _ROOM if job.mixed else 0)
         cv2.setNumThreads(1)  # one core a worker: OpenCV's own threads would fight over the same ones
         cv2.ocl.setUseOpenCL(False)
@@ -132,6 +134,10 @@ class Worker:
 
     def _put(self, files: Sequence[tuple[str, bytes]]) -> set[str]:
         """Write files (place, bytes), folder by folder; the places that others' files have."""
+        if self._place is not None:
+            for place, data in files:
+                self._place.put(place, data)
+            return set()
         folders: dict[str, list[tuple[str, bytes]]] = {}
         for place, data in files:
             folder, _, name = place.rpartition("/")
@@ -139,9 +145,9 @@ class Worker:
         return {joined(folder, name) for folder, of_folder in folders.items() for name in put_files(self._job.output, folder, of_folder)}
 
 
-def make_run_unit(job: Job, stop: StopFlag) -> Callable[[Unit], UnitResult]:
-    """``run_unit`` for a process of its own."""
-    return Worker(job, stop).run_unit
+def make_run_unit(job: Job, stop: StopFlag, sources: int = 1) -> Callable[[Unit], UnitResult]:
+    """``run_unit`` for a process of its own, or for threads that share ``sources`` decoded ones."""
+    return Worker(job, stop, sources).run_unit
 
 
 @contextlib.contextmanager
