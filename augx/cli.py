@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import sys
+from typing import Any
 
 import click
 
 from augx import __version__, words
 from augx.commands.audit import audit
 from augx.commands.check import check
+from augx.commands.experiment import experiment
 from augx.commands.explain import explain
+from augx.commands.finalize import finalize
 from augx.commands.fit import fit
 from augx.commands.generate import generate
 from augx.commands.importing import importing
@@ -20,6 +24,7 @@ from augx.commands.plan import plan
 from augx.commands.preview import preview
 from augx.commands.remake import remake
 from augx.commands.schema import schema
+from augx.commands.status import status
 from augx.commands.transforms import transforms
 from augx.commands.verify import verify
 from augx.errors import AugxError
@@ -31,7 +36,23 @@ def augx() -> None:
     """Turn a small labelled image set into a large one, on disk, reproducibly."""
 
 
-for command in (generate, plan, preview, check, audit, explain, remake, verify, importing, fit, schema, transforms):
+for command in (
+    generate,
+    finalize,
+    status,
+    plan,
+    preview,
+    check,
+    audit,
+    experiment,
+    explain,
+    remake,
+    verify,
+    importing,
+    fit,
+    schema,
+    transforms,
+):
     augx.add_command(command)
 
 
@@ -44,35 +65,74 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or it looks through every installed package for them
     try:
-        ended = augx.main(standalone_mode=False)
+        ended = _interruptible()
         status = ended if isinstance(ended, int) else 0
     except click.ClickException as error:
-        from augx.errors import printable
-
-        error.message = printable(error.message)  # type: ignore[misc]
-        error.show()
+        _tell(_usage(error))
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         status = 130
     except AugxError as error:
-        click.echo("\n".join(f"augx: {line}" for line in str(error).splitlines()), err=True)
+        _tell("\n".join(f"augx: {line}" for line in str(error).splitlines()))
         status = error.exit_status
     except OSError as error:
         if os.environ.get("AUGX_DEBUG"):
             raise
         place = f" {error.filename!r}" if error.filename else ""
         text = f"augx: the system says: {error.strerror or error}{place}".encode("utf-8", "backslashreplace").decode()
-        with contextlib.suppress(OSError):
-            click.echo(text, err=True)
+        _tell(text)
         status = 1
         _forget_output()
     except Exception as error:  # the last line of defence
         if os.environ.get("AUGX_DEBUG"):
             raise
         text = " ".join(f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode().split())
-        click.echo(f"augx: unexpected error: {text} (a bug: please report it; AUGX_DEBUG=1 shows where)", err=True)
+        _tell(f"augx: unexpected error: {text} (a bug: please report it; AUGX_DEBUG=1 shows where)")
         status = 1
+    _on_interrupt(signal.SIG_DFL)  # what is left is Python's own end, which would complain in its own way
     sys.exit(status)
+
+
+def _tell(text: str) -> None:
+    """Say it on standard error, if that takes it."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
+
+
+def _interruptible() -> Any:
+    """Run what was typed. Ctrl-C is an exception there, which commands see; a second one ends the process at once."""
+    interrupted = False
+
+    def interrupt(number: int, frame: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    try:
+        _on_interrupt(interrupt)
+        return augx.main(prog_name="augx", standalone_mode=False)
+    except Exception:
+        if interrupted:  # whatever a library has made of it on its way up
+            raise KeyboardInterrupt from None
+        raise
+
+
+def _on_interrupt(action: Any) -> None:
+    """What Ctrl-C does, where the shell does not have it ignored."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, action)
+
+
+def _usage(error: click.ClickException) -> str:
+    """What was typed wrong, in one line; the whole help where nothing was typed."""
+    from augx.errors import printable
+
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+        return error.format_message()
+    message = printable(" ".join(error.format_message().split()).rstrip("."))
+    context = getattr(error, "ctx", None)
+    return f"augx: {message}; see `{context.command_path} --help`" if context else f"augx: {message}"
 
 
 def _forget_output() -> None:

@@ -19,6 +19,7 @@ from augx.listed import Listed, find_listed
 from augx.manifest import Manifest, read_run, write_run
 from augx.output import (
     check_apart,
+    check_no_fleet,
     check_no_foreign,
     check_same_set,
     check_sources,
@@ -121,6 +122,7 @@ def run_plan(
     began = time.monotonic()
     root, options, stop = os.fspath(output), options or Options(), stop or Stop()
     check_apart(plan, root, input)
+    check_no_fleet(root)
     recorded = read_run(root)
     if recorded is None:
         check_no_foreign(plan, root)
@@ -150,7 +152,7 @@ def run_plan(
             if plan.store is not None:
                 write_index(plan.store, manifest, classes, root)
             elif plan.layout is not None:
-                close(plan, plan.layout, manifest, listed, root)
+                close((row.source.key for row in plan.rows), plan.layout, manifest, listed.gone, root)
             report = run.report(plan.files, kept, began, stop)
             state = "complete" if not report.missing else "stopped" if stop.is_set() else "incomplete"
         except BaseException:

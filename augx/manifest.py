@@ -33,12 +33,15 @@ def copy_line(**fields: Any) -> str:
 
 
 class Manifest:
-    """An output's manifest, open and locked for one run, or only to be looked at. Use as a context manager."""
+    """An output's manifest, open and locked for one run, or only to be looked at. Use as a context manager.
 
-    def __init__(self, root: str, *, look_only: bool = False) -> None:
+    ``shared``: looked at, and locked together with others who do the same, against a run that writes.
+    """
+
+    def __init__(self, root: str, *, look_only: bool = False, shared: bool = False) -> None:
         self._root = root
         self._path = os.path.join(root, MANIFEST)
-        self._look_only = look_only
+        self._look_only = look_only or shared
         try:
             if not look_only:
                 os.makedirs(root, exist_ok=True)
@@ -55,7 +58,7 @@ class Manifest:
         if look_only:
             return
         try:
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self.descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self.descriptor)
             raise OutputError(f"{printable(root)}: another augx run is writing here; wait for it, or choose another --output") from None
@@ -209,14 +212,24 @@ def read_run(root: str) -> dict[str, Any] | None:
     path = os.path.join(root, RUN)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise ValueError
+            return run_of(b"", path)
         with open(path, "rb") as file:
-            fields = json.loads(file.read())
-        if not {"augx", "spec_hash", "seed", "state"} <= fields.keys():
-            raise ValueError
+            return run_of(file.read(), path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except OSError:
+        return run_of(b"", path)
+
+
+def run_of(data: bytes | None, path: str) -> dict[str, Any] | None:
+    """The fields that a run.json holds; ``path`` is for messages. Raises ``OutputError`` for one that is not ours."""
+    if data is None:
+        return None
+    try:
+        fields = json.loads(data)
+        if not {"augx", "spec_hash", "seed", "state"} <= fields.keys():
+            raise ValueError
+    except (ValueError, AttributeError, RecursionError):
         raise OutputError(f"{printable(path)}: not a run.json that augx wrote; choose another --output") from None
     return dict(fields)
 

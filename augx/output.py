@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
@@ -17,12 +18,15 @@ from augx.rows import COPY_NAME, joined
 from augx.sources import source_bytes
 from augx.spec import Spec
 
+FLEET = ".augx-fleet.json"
+"""What tells that many processes share an output (``fleet/``)."""
 _LAYOUTS = {"folders": "pictures with masks", "coco": "COCO", "yolo": "YOLO", "voc": "Pascal VOC", "csv": "CSV", "hf": "Hugging Face"}
 
 
 def look(plan: Plan, spec: Spec, root: str, input: str | os.PathLike[str] | None = None) -> int:
     """Every check of a run without ``--overwrite``, touching nothing; how many files of the plan are there already."""
     check_apart(plan, root, input)
+    check_no_fleet(root)
     recorded = read_run(root)
     if recorded is None:
         check_no_foreign(plan, root)
@@ -58,8 +62,22 @@ def check_apart(plan: Plan, root: str, input: str | os.PathLike[str] | None) -> 
             )
 
 
+def check_no_fleet(root: str) -> None:
+    """A single run must not write where many are at work."""
+    if os.path.lexists(os.path.join(root, FLEET)):
+        raise OutputError(
+            f"{printable(root)}: a fleet (--shard) is at work here; end it by augx finalize {printable(root)}, or choose another --output"
+        )
+
+
 def check_no_foreign(plan: Plan, root: str) -> None:
     """In an output without a set of ours, every file that has a planned name is somebody else's."""
+    with contextlib.suppress(OSError):
+        if os.stat(os.path.join(root, MANIFEST)).st_size:
+            raise OutputError(
+                f"{printable(root)}: a manifest.jsonl without its run.json, which says how the files that it lists were made; "
+                "put that back, or choose another --output"
+            )
     if plan.store is not None:
         check_no_foreign_packages(plan, plan.store, root)
         return

@@ -28,6 +28,8 @@ from augx.sample import Array
 from augx.spec import Spec
 
 INDEX = "index.json"
+Stands = Callable[[str, int], bool]
+"""Whether a package, by its name and size, is there."""
 _HEAD = 4096  # bytes that hold the header of any array of pictures
 _LOCAL = 30  # bytes of a ZIP member's own header before its name (APPNOTE.TXT, 4.3.7)
 
@@ -67,11 +69,11 @@ def rows_of(root: str, verify: bool) -> Callable[[str], int]:
     return (lambda package: 0) if verify else (lambda package: rows_there(root, package))
 
 
-def write_index(store: Store, manifest: Manifest, classes: Sequence[str], root: str) -> None:
+def write_index(store: Store, manifest: Manifest, classes: Sequence[str], root: str, stands: Stands | None = None) -> None:
     """``index.json``: classes by their index, and the packages that stand. Raises ``WriteError``."""
     stand: dict[str, dict[str, Any]] = {}
     for _, fields in manifest.entries(packages=True):
-        if "package" in fields and manifest.stands(fields["package"], fields["size"]):
+        if "package" in fields and (stands or manifest.stands)(fields["package"], fields["size"]):
             stand[fields["package"]] = fields
     whole = [{"url": name, "nsamples": one["samples"], "filesize": one["size"]} for name, one in sorted(stand.items())]
     index = {"__kind__": "wids-shard-index-v1", "wids_version": 1, "shardlist": whole} if store.mixed else {"arrays": whole}

@@ -4,35 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from augx.commands.options import AMOUNT, JOBS, MAX_PIXELS, SOURCES, SPEC, counted, typed_plan, typed_sources, typed_spec, write_out
+from augx.addresses import is_address
+from augx.commands.options import (
+    AMOUNT,
+    JOBS,
+    MAX_PIXELS,
+    SOURCES,
+    SPEC,
+    TIMEOUT,
+    Whole,
+    typed_plan,
+    typed_sources,
+    typed_spec,
+)
 from augx.commands.plan import print_plan
+from augx.commands.progress import run_progress
+from augx.commands.saved import PLAN, opened_plan
+from augx.commands.summary import print_report
 
 if TYPE_CHECKING:
     from augx.executors import Stop
-    from augx.expand import Report
+    from augx.expand import Options, Report
     from augx.plan import Plan
     from augx.spec import Spec
-
-
-class _Seconds(click.FloatRange):
-    """More than none, and a number: NaN is within all bounds."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        return number if number == number else self.fail(f"{value!r} is no number.", param, ctx)
-
-
-SECONDS = _Seconds(0, 1e6, min_open=True)
 
 
 @click.command(short_help="Make augmented copies of pictures, exactly as many as you say.", context_settings={"max_content_width": 110})
@@ -44,14 +47,21 @@ SECONDS = _Seconds(0, 1e6, min_open=True)
 )
 @SPEC
 @AMOUNT
+@PLAN
 @JOBS
-@click.option("--engine", type=click.Choice(["auto", "threads", "processes"]), default="auto", show_default=True, help="What workers are.")
+@click.option(
+    "--engine", type=click.Choice(["auto", "threads", "processes", "dask"]), default="auto", show_default=True, help="What workers are."
+)
+@click.option("--address", metavar="ADDRESS", help="With --engine dask: the scheduler, tcp://host:8786.  [default: one for this run]")
+@click.option("--scheduler-file", metavar="FILE", help="With --engine dask: the file that the scheduler wrote its address to.")
 @click.option("--on-error", type=click.Choice(["skip", "stop"]), default="skip", show_default=True, help="What to do about a bad source.")
 @MAX_PIXELS
-@click.option("--timeout", type=SECONDS, default=60.0, show_default=True, help="With processes: how long decoding a source may take.")
+@TIMEOUT
 @click.option("--overwrite", is_flag=True, help="Replace the set that the output holds (the files listed in its manifest).")
 @click.option("--dry-run", is_flag=True, help="Print the plan, as `augx plan` does, and touch nothing.")
 @click.option("--report", is_flag=False, flag_value="", metavar="[FILE]", help="Write a report in HTML.  [default: OUTPUT/report.html]")
+@click.option("--shard", metavar="I/N", help="Make the I-th (from 0) of N shares of the work; then `augx finalize`, once all are made.")
+@click.option("--progress-fd", type=Whole(0), metavar="FD", help="JSON lines on how far the run is, on an open descriptor.")
 @click.option("--paths", is_flag=True, help="Print the path of each file as it is written.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress, no summary; errors only.")
@@ -67,20 +77,30 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
     """
     if output == "":
         raise click.UsageError("--output is empty; name a folder")
-    if output is None and not images and (input_root is not None or options["images_from"] is not None):
-        raise click.UsageError(f"{'--input' if input_root is not None else '--images-from'} needs --output DIR")
+    if output is None and not images:
+        for name, given in (("--input", input_root), ("--images-from", options["images_from"]), ("--plan", options["saved"])):
+            if given is not None:
+                raise click.UsageError(f"{name} needs --output DIR")
     if images and label is None and output is not None:
         label = ""  # straight into --output
-    spec = typed_spec(options)
-    sources = typed_sources(images, input_root, label, options)
+    _check_engine(options)
+    root = output if output is not None else "generated_dataset"
+    if options["saved"] is not None:
+        plan, spec = opened_plan(options)
+    else:
+        spec = typed_spec(options)
+        sources = typed_sources(images, input_root, label, options)
     if output == "-":
         _check_stream(options)
-    root = output if output is not None else "generated_dataset"
-    plan = typed_plan(images, sources, spec, options, root)
+    many = options["shard"] is not None or is_address(output or "")
+    if many:
+        _check_many(options)
+    if options["saved"] is None:
+        plan = typed_plan(images, sources, spec, options, root)
     if options["dry_run"]:
         from augx.output import look
 
-        there = 0 if options["overwrite"] or root == "-" else look(plan, spec, root, input_root)
+        there = 0 if options["overwrite"] or root == "-" or many else look(plan, spec, root, input_root)
         print_plan(plan, spec, options, root, there)
         return
     if options["report"] is not None:
@@ -89,15 +109,26 @@ def generate(images: tuple[str, ...], input_root: str | None, output: str | None
         check_path(options["report"] or os.path.join(root, "report.html"), None if options["report"] else root)
     gc.freeze()
     gc.enable()
-    with _Signals() as signals:
-        report = _run(plan, spec, root, input_root, options, signals.stop)
-    _print_report(report, plan, options, signals.number)
+    with _Signals() as signals, _engine(options, plan):
+        report = (_run_share if many else _run)(plan, spec, root, input_root, options, signals.stop)
+    print_report(report, plan, options, signals.number)
     if signals.number is not None:
         raise click.exceptions.Exit(128 + signals.number)
     if options["report"] is not None:
         _write_report(plan, spec, report, options)
     if report.missing:
         raise click.exceptions.Exit(1)
+
+
+def _check_engine(options: dict[str, Any]) -> None:
+    """A scheduler is for the engine that has one."""
+    given = [name for name in ("address", "scheduler_file") if options[name] is not None]
+    if given and options["engine"] != "dask":
+        raise click.UsageError(f"--{given[0].replace('_', '-')} goes with --engine dask")
+    if len(given) > 1:
+        raise click.UsageError("--address and --scheduler-file both say which scheduler; give one of them")
+    if "" in (options["address"], options["scheduler_file"]):
+        raise click.UsageError(f"--{given[0].replace('_', '-')} is empty")
 
 
 def _check_stream(options: dict[str, Any]) -> None:
@@ -109,6 +140,14 @@ def _check_stream(options: dict[str, Any]) -> None:
             raise click.UsageError(f"--{name.removeprefix('as_')} does not go with --output -, where the tar is all of standard output")
     if sys.stdout.isatty() and not options["dry_run"]:
         raise click.UsageError("--output -: standard output is a terminal; send it to a file or a command: ... --output - | ssh host tar x")
+
+
+def _check_many(options: dict[str, Any]) -> None:
+    """What one process can't do for all."""
+    place = "--shard" if options["shard"] is not None else "an --output at an address"
+    for name in ("paths", "report", "overwrite"):
+        if options[name] not in (None, False):
+            raise click.UsageError(f"--{name} does not go with {place}")
 
 
 class _Signals:
@@ -134,37 +173,53 @@ class _Signals:
         self.stop.set()
 
 
-def _run(plan: Plan, spec: Any, root: str, input_root: str | None, options: dict[str, Any], stop: Stop) -> Report:
-    from augx import Options, run_plan
+@contextlib.contextmanager
+def _engine(options: dict[str, Any], plan: Plan) -> Iterator[None]:
+    """Workers that are found and looked at before anything is written."""
+    if options["engine"] != "dask":
+        yield
+        return
+    from augx.cluster import Cluster
+    from augx.executors import available_cores
+
+    jobs = min(options["jobs"] or available_cores(), max(plan.files, 1))
+    with Cluster(options["address"], options["scheduler_file"], jobs) as options["cluster"]:
+        yield
+
+
+def _how(options: dict[str, Any]) -> Options:
+    from augx import Options
 
     names = ("jobs", "engine", "on_error", "overwrite", "max_pixels", "timeout")
-    how = Options(**{name: options[name] for name in names})
-    with _progress(plan, options) as (on_commit, on_progress):
+    return Options(cluster=options.get("cluster"), **{name: options[name] for name in names})
+
+
+def _run_share(plan: Plan, spec: Spec, root: str, input_root: str | None, options: dict[str, Any], stop: Stop) -> Report:
+    """A share of the work; of a set at an address, which needs no second command, all of it."""
+    from augx.fleet.finalize import finalize
+    from augx.fleet.shard import Share, run_share
+
+    share = Share.parse(options["shard"]) if options["shard"] is not None else Share()
+    with run_progress(plan.files, options) as (_, progress):
+        how, begin = _how(options), progress.begin
+        report = run_share(
+            plan, spec, root, input=input_root, share=share, options=how, on_begin=begin, on_progress=progress.add, stop=stop
+        )
+        if options["shard"] is None and not report.missing:
+            finalize(root)
+    return report
+
+
+def _run(plan: Plan, spec: Any, root: str, input_root: str | None, options: dict[str, Any], stop: Stop) -> Report:
+    from augx import run_plan
+
+    how = _how(options)
+    with run_progress(plan.files, options) as (on_commit, progress):
         if root == "-":
             from augx.stream import stream_plan
 
-            return stream_plan(plan, spec, sys.stdout.buffer, options=how, on_progress=on_progress, stop=stop)
-        return run_plan(plan, spec, root, input=input_root, options=how, on_commit=on_commit, on_progress=on_progress, stop=stop)
-
-
-@contextlib.contextmanager
-def _progress(plan: Plan, options: dict[str, Any]) -> Iterator[tuple[Callable[[Sequence[str]], None], Callable[[int], None]]]:
-    def write_paths(paths: Sequence[str]) -> None:
-        if options["paths"]:
-            write_out(b"".join(os.fsencode(path) + b"\n" for path in paths))
-
-    if options["quiet"] or not sys.stderr.isatty():
-        yield write_paths, lambda pictures: None
-        return
-    from tqdm import tqdm
-
-    tqdm.monitor_interval = 0  # its thread would keep the workers from being forked
-    with tqdm(total=plan.files, unit=" pictures") as bar:
-
-        def on_progress(pictures: int) -> None:
-            bar.update(pictures)
-
-        yield write_paths, on_progress
+            return stream_plan(plan, spec, sys.stdout.buffer, options=how, on_progress=progress.add, stop=stop)
+        return run_plan(plan, spec, root, input=input_root, options=how, on_commit=on_commit, on_progress=progress.add, stop=stop)
 
 
 def _write_report(plan: Plan, spec: Spec, run: Report, options: dict[str, Any]) -> None:
@@ -176,48 +231,3 @@ def _write_report(plan: Plan, spec: Spec, run: Report, options: dict[str, Any]) 
     put(path, run_report(plan, spec, run, name=options["spec"], max_pixels=options["max_pixels"]))
     if not options["quiet"]:
         click.echo(f"augx: {printable(path)}: a report of the run", err=True)
-
-
-def _print_report(report: Report, plan: Plan, options: dict[str, Any], signal_number: int | None) -> None:
-    from augx.errors import printable
-
-    if options["as_json"]:
-        failures = [{"source": f.source, "reason": f.reason, "missing": f.missing} for f in report.failures]
-        names = ("planned", "made", "kept", "missing", *(("objects", "dropped", "clipped") if plan.layout is not None else ()))
-        counts = {name: getattr(report, name) for name in names}
-        if report.rejected or report.unmet:
-            counts |= {"rejected": dict(report.rejected), "unmet": report.unmet}
-        summary = {"output": report.output, **counts, "failures": failures, "stopped": report.stopped, "seconds": round(report.seconds, 3)}
-        write_out(json.dumps(summary).encode() + b"\n")
-    for failure in report.failures:
-        click.echo(f"augx: {printable(failure.source)}: {failure.reason}; {counted(failure.missing, 'file')} missing", err=True)
-    if options["quiet"] and not report.missing:
-        return
-    if report.clipped and not options["quiet"]:
-        objects = counted(report.clipped, "object")
-        click.echo(
-            f"augx: {objects} reached beyond the edge of a picture, and {'is' if report.clipped == 1 else 'are'} clipped there", err=True
-        )
-    if (report.rejected or report.unmet) and not options["quiet"]:
-        reasons = ", ".join(f"{limit} {n}" for limit, n in sorted(report.rejected.items()))
-        unmet = (
-            f"; {counted(report.unmet, 'copy').replace('copys', 'copies')} kept that break a limit in every draw" if report.unmet else ""
-        )
-        click.echo(f"augx: draws rejected and drawn anew: {reasons or 'none'}{unmet}", err=True)
-    sources = counted(len(plan.rows), "picture")
-    made = (
-        f"{counted(report.made, 'file')} made from {sources} in {'standard output' if report.output == '-' else printable(report.output)}"
-    )
-    kept = f", {report.kept} {'was' if report.kept == 1 else 'were'} there already" if report.kept else ""
-    missing = f", {report.missing} of {report.planned} missing" if report.missing else ""
-    speed = f" ({report.seconds:.1f} s, {report.made / report.seconds:.0f} a second)" if report.made else ""
-    if plan.layout is not None and plan.layout.annotated:
-        hidden = (
-            f" ({report.dropped} {'was' if report.dropped == 1 else 'were'} hardly visible on copies, and dropped)"
-            if report.dropped
-            else ""
-        )
-        if report.objects or report.dropped:
-            click.echo(f"augx: {counted(report.objects, 'object')} moved with them{hidden}", err=True)
-    again = "; the same command goes on" if signal_number is not None else ""
-    click.echo(f"augx: {made}{kept}{missing}{speed}{again}", err=True)
