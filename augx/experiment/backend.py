@@ -1,0 +1,43 @@
+"""Keras 3 and the backend that it runs on: what the user has, or picks."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+
+from augx.errors import PlanError, printable
+from augx.wording import nearest
+
+BACKENDS = ("torch", "jax", "tensorflow")
+_CURE = "pip install 'augx-cli[train,train-torch]' (the README says how to get torch without CUDA), or [train,train-jax]"
+
+
+def start_keras(backend: str | None = None, seed: int = 0) -> str:
+    """Import Keras on ``backend`` (by default $KERAS_BACKEND, or the first that is installed), make it repeatable; which it is.
+
+    Raises ``PlanError`` where something is not installed, in words that say what to install.
+    """
+    missing = [name for name in ("keras", "matplotlib", "sklearn") if find_spec(name) is None]
+    if missing:
+        raise PlanError(f"augx experiment trains with Keras 3, and {' and '.join(missing)} is not installed: {_CURE}")
+    chosen = backend or os.environ.get("KERAS_BACKEND")
+    if chosen is not None and chosen not in BACKENDS:
+        raise PlanError(f"backend {printable(chosen)}: not one of {', '.join(BACKENDS)}{nearest(chosen, BACKENDS)}; pick one by --backend")
+    installed = [name for name in BACKENDS if find_spec(name) is not None]
+    if not installed:
+        raise PlanError(f"no backend of Keras is installed ({', '.join(BACKENDS)}): {_CURE}")
+    if chosen is not None and chosen not in installed:
+        raise PlanError(f"the backend {chosen} is not installed (installed: {', '.join(installed)}): pick another by --backend, or {_CURE}")
+    os.environ["KERAS_BACKEND"] = chosen or installed[0]
+    # A line of TensorFlow's own log would stand among ours.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import keras
+
+    if keras.config.backend() != (chosen or installed[0]):
+        raise PlanError(f"Keras was imported before, on {keras.config.backend()}; start a new process for {chosen or installed[0]}")
+    if not keras.__version__.startswith("3"):
+        raise PlanError(f"Keras {keras.__version__} is installed; augx experiment needs Keras 3: {_CURE}")
+    keras.utils.set_random_seed(seed)
+    return keras.config.backend()  # type: ignore[no-any-return]

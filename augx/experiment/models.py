@@ -1,0 +1,133 @@
+"""The classifiers of an experiment, in Keras 3: pictures (n, size, size, 3) from 0 to 1 -> probabilities (n, classes)."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from augx.errors import PlanError, printable
+from augx.wording import nearest
+
+Model = Any
+_EPSILON, _MOMENTUM = 2e-5, 0.9
+
+
+def build_model(name: str, size: int, classes: int) -> Model:
+    """``resnet``, ``small-cnn`` or ``PATH:FUNCTION``, a function of (input shape, classes) in a file. Raises ``PlanError``.
+
+    Weights come from Keras' random state, so the same seed just before gives the same ones.
+    """
+    if name in _MODELS:
+        return _MODELS[name](size, classes)
+    path, colon, function = name.rpartition(":")
+    if not colon:
+        raise PlanError(f"--model {printable(name)}: no such model{nearest(name, _MODELS)}; take {', '.join(_MODELS)} or PATH:FUNCTION")
+    model = _of_file(path, function)((size, size, 3), classes)
+    if getattr(model, "output_shape", None) != (None, classes):
+        found = getattr(model, "output_shape", type(model).__name__)
+        wanted = f"a Keras model with an output of (None, {classes}), probabilities"
+        raise PlanError(f"--model {printable(name)}: returned {found}; expected {wanted}")
+    return model
+
+
+def _of_file(path: str, function: str) -> Callable[..., Model]:
+    if not os.path.isfile(path):
+        raise PlanError(f"--model {printable(path)}: no such file; write PATH:FUNCTION, such as model.py:build")
+    spec = importlib.util.spec_from_file_location("augx_experiment_model", path)
+    if spec is None or spec.loader is None:
+        raise PlanError(f"--model {printable(path)}: not a Python file; write PATH:FUNCTION, such as model.py:build")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise PlanError(f"--model {printable(path)}: can't be run: {type(error).__name__}: {printable(error)}") from None
+    found = getattr(module, function, None)
+    if not callable(found):
+        raise PlanError(f"--model {printable(path)}: has no function {printable(function)}; it must take (input shape, classes)")
+    return found  # type: ignore[no-any-return]
+
+
+def _start(size: int) -> tuple[Any, Any, dict[str, Any]]:
+    """Input, the first tensor, and where its channels are: on torch's CPU, channels first takes two thirds of the time."""
+    import keras
+
+    shown = keras.Input((size, size, 3))
+    if keras.config.backend() == "torch":
+        return shown, keras.layers.Permute((3, 1, 2))(shown), {"data_format": "channels_first"}
+    return shown, shown, {"data_format": "channels_last"}
+
+
+def _axis(form: dict[str, Any]) -> int:
+    return 1 if form["data_format"] == "channels_first" else -1
+
+
+def small_cnn(size: int, classes: int) -> Model:
+    """Four convolutions of 32, 64, 128 and 256 filters, halved after the first three: 0.4 million weights.
+
+    Above 40 pixels the first one has stride 2.
+    """
+    import keras
+    from keras import layers
+
+    shown, x, form = _start(size)
+    for number, filters in enumerate((32, 64, 128, 256)):
+        stem = number == 0 and size > 40
+        x = layers.Conv2D(filters, 5 if stem else 3, 2 if stem else 1, padding="same", use_bias=False, **form)(x)
+        if number < 3:
+            x = layers.MaxPooling2D(2, padding="same", **form)(x)  # before the next two, which then have a quarter to do
+        x = layers.BatchNormalization(axis=_axis(form), momentum=_MOMENTUM)(x)
+        x = layers.ReLU()(x)
+    x = layers.GlobalAveragePooling2D(**form)(x)
+    return keras.Model(shown, layers.Dense(classes, activation="softmax")(x), name="small_cnn")
+
+
+def resnet(
+    size: int,
+    classes: int,
+    stages: Sequence[int] = (2, 3, 4),
+    filters: Sequence[int] = (32, 64, 128, 256),
+    decay: float = 1e-4,
+) -> Model:
+    """The tutorial's ResNet: bottleneck modules with normalisation before each convolution, ``filters[0]`` for the first one."""
+    import keras
+    from keras import layers
+
+    shown, x, form = _start(size)
+
+    def conv(x: Any, n: int, side: int, stride: int = 1) -> Any:
+        regular = keras.regularizers.L2(decay)
+        return layers.Conv2D(n, side, stride, padding="same", use_bias=False, kernel_regularizer=regular, **form)(x)
+
+    def normal(x: Any) -> Any:
+        return layers.BatchNormalization(axis=_axis(form), epsilon=_EPSILON, momentum=_MOMENTUM)(x)
+
+    def module(x: Any, n: int, stride: int, first: bool) -> Any:
+        before = layers.ReLU()(normal(x))
+        inner = layers.ReLU()(normal(conv(before, n // 4, 1)))
+        inner = layers.ReLU()(normal(conv(inner, n // 4, 3, stride)))
+        return layers.Add()([conv(inner, n, 1), conv(before, n, 1, stride) if first else x])
+
+    x = conv(normal(x), filters[0], 3)
+    for number, (modules, n) in enumerate(zip(stages, filters[1:], strict=True)):
+        for i in range(modules):
+            x = module(x, n, 2 if i == 0 and number > 0 else 1, i == 0)
+    x = layers.ReLU()(normal(x))
+    side = (size + 3) // 4
+    x = layers.AveragePooling2D(8, **form)(x) if side >= 8 else layers.GlobalAveragePooling2D(keepdims=True, **form)(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(classes, activation="softmax", kernel_regularizer=keras.regularizers.L2(decay))(x)
+    return keras.Model(shown, x, name="resnet")
+
+
+_MODELS: dict[str, Callable[[int, int], Model]] = {"resnet": resnet, "small-cnn": small_cnn}
+
+
+def compile_model(model: Model, name: str, steps: int, rate: float | None) -> None:
+    """Adam for ``small-cnn`` and the user's own, SGD with momentum for ``resnet``; the rate falls to 0 as a cosine over all steps."""
+    import keras
+
+    schedule = keras.optimizers.schedules.CosineDecay(rate or (0.05 if name == "resnet" else 1e-3), max(1, steps))
+    optimizer = keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True) if name == "resnet" else keras.optimizers.Adam(schedule)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
