@@ -180,7 +180,9 @@ class Cluster:
         if avoided and (others := self._workers.keys() - set(avoided)):
             where = {"workers": sorted(others), "allow_other_workers": True}
         data = pickle.dumps(Call(do, (pickle.dumps(unit, pickle.HIGHEST_PROTOCOL), avoided)), pickle.HIGHEST_PROTOCOL)
-        future: cf.Future[Any] = self._client.get_executor(pure=False, retries=0).submit(pickle.loads, data, **where)
+        theirs = self._client.submit(pickle.loads, data, pure=False, retries=0, **where)
+        future: cf.Future[Any] = cf.Future()
+        self._client.loop.add_callback(_hand_over, theirs, future)
         return future
 
     def _fault(self, error: BaseException) -> Fault | None:
@@ -243,6 +245,18 @@ class Cluster:
             ) from None
         finally:
             watch.halt()
+
+
+async def _hand_over(theirs: Any, future: cf.Future[Any]) -> None:
+    """Dask's result as an ordinary one. Its own executor says nothing where the scheduler goes away while a result is on its way."""
+    try:
+        result = await theirs._result(raiseit=True)
+    except BaseException as error:
+        if not future.cancelled():
+            future.set_exception(error)
+    else:
+        if not future.cancelled():
+            future.set_result(result)
 
 
 class _Tasks(cf.Executor):

@@ -131,7 +131,8 @@ def run_plan(
     with Manifest(root) as manifest, pinned(root):
         if recorded is None and os.fstat(manifest.descriptor).st_size:
             raise OutputError(f"{printable(root)}: a manifest.jsonl without its run.json; not a set of augx, choose another --output")
-        in_use = [folder for folder in {"", *touched_folders(plan)} if sweep(root, folder)]
+        touched = {"", *touched_folders(plan)}
+        in_use = [folder for folder in touched if sweep(root, folder)]
         if options.overwrite:
             manifest.discard()
             discard_index(recorded, root)
@@ -160,8 +161,8 @@ def run_plan(
                 write_run(root, run_fields(plan, spec, "stopped", run.failures.values(), *found, classes))
             raise
         finally:
-            for folder in in_use:
-                sweep(root, folder)  # a killed run's worker may have been about to end
+            for folder in in_use if options.engine == "threads" else touched:
+                sweep(root, folder)  # a killed run's worker may have been about to end, and so may one of this run that died
         write_run(root, run_fields(plan, spec, state, run.failures.values(), *found, classes))
     return report
 

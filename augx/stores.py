@@ -216,6 +216,9 @@ def _opened(base: str) -> Any:
             system = core.url_to_fs(base, use_listings_cache=False, skip_instance_cache=True, **options)[0]
             if scheme in ("s3", "s3a"):
                 system.retries = 1
+            if (loop := getattr(system, "loop", None)) is not None:
+                # What a connection's own tasks say when it breaks; each call says it as well, and is tried again.
+                loop.call_soon_threadsafe(loop.set_exception_handler, lambda loop, context: None)
             _open[base] = system
         return _open[base]
 

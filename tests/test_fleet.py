@@ -247,6 +247,29 @@ class TestEnd:
         same(tmp_path / "many", tmp_path / "one")
         assert finalize(tmp_path / "many").notes == ("the set is whole already; nothing to do",)
 
+    def test_sources_that_changed_meanwhile_are_found(self, tmp_path: Path, photos: Path) -> None:
+        plan = planned(photos, copies=40)
+        run_share(plan, SPEC, tmp_path / "many", share=Share(0, 2))
+        write_picture(photos / "cats" / "1.png", picture(seed=77))
+        run_share(plan, SPEC, tmp_path / "many", share=Share(1, 2))
+        with pytest.raises(WriteError, match=r"cats/1\.png changed while the fleet was at work: units 0 and 1"):
+            finalize(tmp_path / "many")
+
+    @pytest.mark.parametrize("cut", [1, 200], ids=["its last byte", "a line"])
+    def test_a_receipt_that_was_cut_is_named(self, tmp_path: Path, photos: Path, cut: int) -> None:
+        run_share(planned(photos, copies=10), SPEC, tmp_path / "many")
+        receipt = sorted((tmp_path / "many").glob(".augx-unit-*"))[0]
+        lines = receipt.read_bytes().splitlines(keepends=True)
+        receipt.write_bytes(b"".join(lines)[:-1] if cut == 1 else b"".join(lines[:-1]))
+        with pytest.raises(OutputError, match=rf"{receipt.name}: a damaged receipt; remove it"):
+            finalize(tmp_path / "many")
+
+    def test_a_folder_of_others_is_left_as_it_is(self, tmp_path: Path) -> None:
+        (tmp_path / "others").mkdir()
+        with pytest.raises(OutputError, match="no fleet is at work here"):
+            finalize(tmp_path / "others")
+        assert not tree(tmp_path / "others")
+
     def test_how_far_it_is(self, tmp_path: Path, photos: Path) -> None:
         plan = planned(photos, copies=40)
         (photos / "dogs" / "5.png").write_bytes(b"")

@@ -6,11 +6,11 @@ import json
 
 import click
 
-from augx.commands.options import counted, write_out
+from augx.commands.options import counted, named, write_out
 
 
 @click.command(short_help="Join what `generate --shard` made to one set.", context_settings={"max_content_width": 110})
-@click.argument("output", metavar="OUTPUT")
+@click.argument("output", metavar="OUTPUT", callback=named)
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Errors only.")
 def finalize(output: str, as_json: bool, quiet: bool) -> None:

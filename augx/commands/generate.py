@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 @click.option(
     "--output",
     metavar="DIR",
-    help="Where the copies go; - is a tar on standard output.  [default: generated_dataset, in a folder a picture]",
+    help="Where the copies go, a folder or an address (s3://...); - is a tar on standard output.  "
+    "[default: generated_dataset, in a folder a picture]",
 )
 @SPEC
 @AMOUNT
@@ -135,7 +136,7 @@ def _check_stream(options: dict[str, Any]) -> None:
     """A tar on standard output leaves no room for anything else there."""
     if options["to"] != "webdataset":
         raise click.UsageError("--output - is a tar on standard output: it goes with --to webdataset")
-    for name in ("paths", "as_json", "report", "overwrite"):
+    for name in ("paths", "as_json", "report", "overwrite", "shard"):
         if options[name] not in (None, False):
             raise click.UsageError(f"--{name.removeprefix('as_')} does not go with --output -, where the tar is all of standard output")
     if sys.stdout.isatty() and not options["dry_run"]:

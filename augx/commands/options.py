@@ -34,6 +34,13 @@ class Whole(click.IntRange):
 COUNT = Whole(min=1)
 
 
+def named(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """A path or an address, and not nothing."""
+    if not value:
+        raise click.BadParameter("it is empty; name a folder or an address", context, parameter)
+    return value
+
+
 class _Seconds(click.FloatRange):
     """More than none, and a number: NaN is within all bounds."""
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from augx.commands.options import counted, write_out
+from augx.commands.options import counted, named, write_out
 
 if TYPE_CHECKING:
     from augx.fleet.status import Status
 
 
 @click.command(short_help="How far a run, or many of them, are.", context_settings={"max_content_width": 110})
-@click.argument("output", metavar="OUTPUT")
+@click.argument("output", metavar="OUTPUT", callback=named)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def status(output: str, as_json: bool) -> None:
     """Say how many files of OUTPUT are made, by how many units, how fast, and what failed for which reason; touch nothing.

@@ -22,6 +22,7 @@ from augx.spec import Spec, load_spec
 Batch = tuple[Array, Array]
 """Pictures (n, size, size, 3) float32 from 0 to 1, and indices of their classes (n,) int64."""
 _CACHE_BYTES = 2_000_000_000
+_LOOKED_AT = 200  # copies on disk
 _FURTHER = 1_000_003  # what is drawn in place is none of the copies on disk
 
 
@@ -31,11 +32,9 @@ def expanded_part(train: Part, spec: Spec, folder: str, settings: Settings, seed
     sized = {**form.get("output", {}), "format": "png", "size": [settings.size, settings.size]}
     sized.pop("quality", None)
     spec = load_spec({**form, "seed": seed, "output": sized})
-    # The copies of a set that is expanded already keep their own keys; columns are of the split alone.
-    sources = list(train.sources)
     os.makedirs(folder, exist_ok=True)
     # Threads: a process that has a backend in it must not be forked.
-    report = run_plan(plan_copies(sources, spec, copies=settings.copies), spec, folder, options=Options(engine="threads"))
+    report = run_plan(plan_copies(list(train.sources), spec, copies=settings.copies), spec, folder, options=Options(engine="threads"))
     if report.missing:
         first = report.failures[0]
         raise SourceError(
@@ -51,6 +50,7 @@ def feed(run: Run, train: Part, copies: Part | None, settings: Settings, spec: S
     """
     if run.arm in (EXPAND, BOTH):
         assert copies is not None
+        check_learnable(run, copies.images[:: 1 + len(copies.images) // _LOOKED_AT])
         train = joined(train, copies)
     if run.arm in (IN_PLACE, BOTH):
         assert spec is not None
@@ -69,13 +69,13 @@ def joined(one: Part, other: Part) -> Part:
 
 
 def check_learnable(run: Run, images: Array) -> None:
-    """Raise ``PlanError`` where every picture of a batch is of one colour."""
+    """Raise ``PlanError`` where every one of these pictures is of one colour."""
     flat = images.reshape(len(images), -1)
     if (np.ptp(flat, axis=1) == 0).all():
         what = f"spec {printable(run.spec)}: it" if run.spec else "the dataset:"
         raise PlanError(
-            f"arm {run.arm}: {what} leaves {len(images)} of {len(images)} pictures of its first batch in one colour, so nothing can be "
-            "learnt from them; look at it by augx preview"
+            f"arm {run.arm}: {what} leaves all of the {len(images)} pictures that were looked at in one colour, so nothing can be learnt "
+            "from them; look at it by augx preview"
         )
 
 

@@ -63,19 +63,16 @@ def _axis(form: dict[str, Any]) -> int:
     return 1 if form["data_format"] == "channels_first" else -1
 
 
-def small_cnn(size: int, classes: int) -> Model:
-    """Four convolutions of 32, 64, 128 and 256 filters, halved after the first three: 0.4 million weights.
-
-    Above 40 pixels the first one has stride 2.
-    """
+def small_cnn(size: int, classes: int, filters: Sequence[int] = (32, 64, 128, 256)) -> Model:
+    """Four convolutions, each but the last halved: 0.4 million weights with these ``filters``. Above 40 pixels the first has stride 2."""
     import keras
     from keras import layers
 
     shown, x, form = _start(size)
-    for number, filters in enumerate((32, 64, 128, 256)):
+    for number, n in enumerate(filters):
         stem = number == 0 and size > 40
-        x = layers.Conv2D(filters, 5 if stem else 3, 2 if stem else 1, padding="same", use_bias=False, **form)(x)
-        if number < 3:
+        x = layers.Conv2D(n, 5 if stem else 3, 2 if stem else 1, padding="same", use_bias=False, **form)(x)
+        if number < len(filters) - 1:
             x = layers.MaxPooling2D(2, padding="same", **form)(x)  # before the next two, which then have a quarter to do
         x = layers.BatchNormalization(axis=_axis(form), momentum=_MOMENTUM)(x)
         x = layers.ReLU()(x)

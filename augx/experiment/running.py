@@ -155,7 +155,7 @@ def _claim(output: str, state: dict[str, Any]) -> None:
         raise OutputError(f"{place}/{RECORD}: not one that augx wrote; choose another --output") from None
     for name, value in state.items():
         if found.get(name) != value:
-            what = f"{name} was {found.get(name)}, is {value}"
+            what = "of other pictures" if name == "data" else f"{name} was {found.get(name)}, is {value}"
             raise OutputError(f"{place}: holds another experiment ({what}); go on with its settings, or choose another --output")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from augx.unit import Failure
 
 Paths = str | os.PathLike[str]
 _NAMED = 5
+_SOURCES = 1_000_000
+_SOURCE = re.compile(r'"source":"(?P<key>(?:[^"\\]|\\.)*)".*"source_sha256":"(?P<digest>[0-9a-f]{64})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,9 @@ def _joined(fleet: Fleet, place: Place, there: Done, manifest: Manifest, folder:
     """Write everything into ``folder``: the set's own, or one from which it goes to an address."""
     made, kinds, failures = 0, set(), dict[str, Failure]()
     gone = find_listed(manifest, verify=False).gone if fleet.base else {}
+    seen: dict[str, tuple[str, int]] = {}
     for receipt in _in_order(fleet, place, there):
+        _check_sources(receipt, seen, root)
         lines = [line for line in receipt.lines if not gone or gone.pop(json.loads(line).get("file", ""), None) != line]
         manifest.append(lines)
         made += sum(not line.startswith('{"package":') for line in receipt.lines)
@@ -142,6 +147,23 @@ def _joined(fleet: Fleet, place: Place, there: Done, manifest: Manifest, folder:
     fields = {**fleet.run, "state": "incomplete" if failures else "complete", "failures": told}
     write_run(folder, {**fields, "boot": boot()} if failures else fields)
     return ended
+
+
+def _check_sources(receipt: Receipt, seen: dict[str, tuple[str, int]], root: str) -> None:
+    """All units must be made from the same files. ``seen`` are sources (a million at most), their SHA-256 and a unit made from it."""
+    for line in receipt.lines:
+        match = _SOURCE.search(line)
+        if match is None:
+            continue
+        if len(seen) > _SOURCES:
+            seen.clear()  # copies of one source mostly lie in units side by side
+        digest, unit = seen.setdefault(match["key"], (match["digest"], receipt.number))
+        if digest != match["digest"]:
+            key = printable(json.loads(f'"{match["key"]}"'))
+            raise WriteError(
+                f"{printable(root)}: {key} changed while the fleet was at work: units {unit} and {receipt.number} "
+                "were made from different files; begin anew in an empty --output"
+            )
 
 
 def _in_order(fleet: Fleet, place: Place, there: Done) -> Iterator[Receipt]:

@@ -69,7 +69,7 @@ def put_receipt(
 ) -> None:
     """Commit a unit whose files stand. Raises ``WriteError``."""
     told = [{"source": one.source, "reason": one.reason, "missing": one.missing} for one in failures]
-    head = json.dumps({"unit": unit.number, "digest": digest, "order": list(unit.order), "failures": told, **about})
+    head = json.dumps({"unit": unit.number, "digest": digest, "order": list(unit.order), "failures": told, "lines": len(lines), **about})
     data = "".join(f"{line}\n" for line in (head, *lines)).encode("ascii")
     place.put(name_of(digest, unit.number, part=bool(failures)), data)
     if not failures:
@@ -85,10 +85,10 @@ def read_receipt(place: Place, digest: str, number: int, *, part: bool) -> Recei
     try:
         head, *lines = data.decode("ascii").splitlines()
         fields = json.loads(head)
-        if fields["digest"] != digest or fields["unit"] != number or not data.endswith(b"\n"):
+        if fields["digest"] != digest or fields["unit"] != number or fields["lines"] != len(lines) or not data.endswith(b"\n"):
             raise ValueError
         failures = tuple(Failure(one["source"], one["reason"], one["missing"]) for one in fields["failures"])
-        about = {name: value for name, value in fields.items() if name not in ("unit", "digest", "order", "failures")}
+        about = {name: value for name, value in fields.items() if name not in ("unit", "digest", "order", "failures", "lines")}
         return Receipt(number, fields["order"], failures, tuple(lines), about)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise OutputError(

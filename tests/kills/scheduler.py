@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tests.kills.command import LONGEST, Command
 
-_QUIET = ["--host", "127.0.0.1", "--no-dashboard"]
+_QUIET = ["--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
+"""Reached from this machine alone, their pages too, which are served without a dashboard as well."""
 
 
 @dataclass(slots=True)
