@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from augx import __version__
 from augx.errors import OutputError, WriteError, printable
 from augx.executors import Fault, Stop, in_order
-from augx.scheduler import address_in, in_a_line, quietly, silence, within
+from augx.scheduler import SETTINGS, address_in, hand_over, in_a_line, quietly, silence, within
 from augx.tasks import ASK, Call, RefusedError, carry_out, check_versions, halt, versions
 
 U = TypeVar("U")
@@ -32,8 +32,7 @@ _FIRST = 3.0
 """Seconds more for a first worker."""
 _ANSWER = 30.0
 """Seconds for the answers of all workers, which may have to import OpenCV."""
-_HEARD = 1.0
-"""Seconds for all workers to hear of a stop."""
+_HEARD = 1.0  # for all workers to hear of it
 _GRACE = 3.0
 """Seconds that workers have to end after a stop."""
 _LOOK = 2.0
@@ -73,8 +72,7 @@ class Cluster:
             raise OutputError("--engine dask needs Dask's distributed; install it: pip install 'augx-cli[dask]'") from None
         try:
             self._closing.enter_context(silence())
-            settings = {"distributed.comm.timeouts.connect": f"{_CONNECT:g}s", "distributed.scheduler.allowed-failures": 0}
-            self._closing.enter_context(dask.config.set(settings))
+            self._closing.enter_context(dask.config.set({"distributed.comm.timeouts.connect": f"{_CONNECT:g}s", **SETTINGS}))
             if self._file is not None:
                 self._address = address_in(self._file)
             if not self._address:
@@ -182,7 +180,7 @@ class Cluster:
         data = pickle.dumps(Call(do, (pickle.dumps(unit, pickle.HIGHEST_PROTOCOL), avoided)), pickle.HIGHEST_PROTOCOL)
         theirs = self._client.submit(pickle.loads, data, pure=False, retries=0, **where)
         future: cf.Future[Any] = cf.Future()
-        self._client.loop.add_callback(_hand_over, theirs, future)
+        self._client.loop.add_callback(hand_over, theirs, future)
         return future
 
     def _fault(self, error: BaseException) -> Fault | None:
@@ -245,18 +243,6 @@ class Cluster:
             ) from None
         finally:
             watch.halt()
-
-
-async def _hand_over(theirs: Any, future: cf.Future[Any]) -> None:
-    """Dask's result as an ordinary one. Its own executor says nothing where the scheduler goes away while a result is on its way."""
-    try:
-        result = await theirs._result(raiseit=True)
-    except BaseException as error:
-        if not future.cancelled():
-            future.set_exception(error)
-    else:
-        if not future.cancelled():
-            future.set_result(result)
 
 
 class _Tasks(cf.Executor):

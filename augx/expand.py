@@ -131,8 +131,7 @@ def run_plan(
     with Manifest(root) as manifest, pinned(root):
         if recorded is None and os.fstat(manifest.descriptor).st_size:
             raise OutputError(f"{printable(root)}: a manifest.jsonl without its run.json; not a set of augx, choose another --output")
-        touched = {"", *touched_folders(plan)}
-        in_use = [folder for folder in touched if sweep(root, folder)]
+        in_use = [folder for folder in (touched := {"", *touched_folders(plan)}) if sweep(root, folder)]
         if options.overwrite:
             manifest.discard()
             discard_index(recorded, root)

@@ -14,6 +14,15 @@ from augx.errors import OutputError, printable
 
 R = TypeVar("R")
 
+SETTINGS = {
+    "distributed.scheduler.allowed-failures": 0,  # the driver does suspects again
+    # What a scheduler and its workers keep to look at later takes time, and ever more memory.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.system-monitor.gil.enabled": False,
+}
+"""Of Dask, for a scheduler and workers of our own."""
+
 
 def address_in(file: str) -> str:
     """The address in a scheduler's file. Raises ``OutputError``."""
@@ -38,6 +47,18 @@ def within(seconds: float, call: Callable[[], R]) -> R:
 
     threading.Thread(target=run, daemon=True).start()
     return found.result(seconds)
+
+
+async def hand_over(theirs: Any, future: cf.Future[Any]) -> None:
+    """Dask's result as an ordinary one. Its own executor says nothing where the scheduler goes away while a result is on its way."""
+    try:
+        result = await theirs._result(raiseit=True)
+    except BaseException as error:
+        if not future.cancelled():
+            future.set_exception(error)
+    else:
+        if not future.cancelled():
+            future.set_result(result)
 
 
 def quietly(call: Callable[[], Any], seconds: float) -> bool:
