@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,7 @@ from augx.inputs.folders import named_images
 from augx.listed import Listed, find_listed
 from augx.manifest import Manifest, read_run, write_run
 from augx.output import (
-    check_apart,
-    check_no_fleet,
+    check_free,
     check_no_foreign,
     check_same_set,
     check_sources,
@@ -121,8 +121,7 @@ def run_plan(
     """
     began = time.monotonic()
     root, options, stop = os.fspath(output), options or Options(), stop or Stop()
-    check_apart(plan, root, input)
-    check_no_fleet(root)
+    check_free(plan, root, input)
     recorded = read_run(root)
     if recorded is None:
         check_no_foreign(plan, root)
@@ -131,7 +130,8 @@ def run_plan(
     with Manifest(root) as manifest, pinned(root):
         if recorded is None and os.fstat(manifest.descriptor).st_size:
             raise OutputError(f"{printable(root)}: a manifest.jsonl without its run.json; not a set of augx, choose another --output")
-        in_use = [folder for folder in (touched := {"", *touched_folders(plan)}) if sweep(root, folder)]
+        touched = ["", *touched_folders(plan)]
+        in_use = list(filter(partial(sweep, root), touched))
         if options.overwrite:
             manifest.discard()
             discard_index(recorded, root)

@@ -25,8 +25,7 @@ _LAYOUTS = {"folders": "pictures with masks", "coco": "COCO", "yolo": "YOLO", "v
 
 def look(plan: Plan, spec: Spec, root: str, input: str | os.PathLike[str] | None = None) -> int:
     """Every check of a run without ``--overwrite``, touching nothing; how many files of the plan are there already."""
-    check_apart(plan, root, input)
-    check_no_fleet(root)
+    check_free(plan, root, input)
     recorded = read_run(root)
     if recorded is None:
         check_no_foreign(plan, root)
@@ -60,6 +59,12 @@ def check_apart(plan: Plan, root: str, input: str | os.PathLike[str] | None) -> 
             raise OutputError(
                 f"{printable(row.source.where)}: lies in the output already; leave out --originals or choose another --output"
             )
+
+
+def check_free(plan: Plan, root: str, input: str | os.PathLike[str] | None) -> None:
+    """``check_apart`` and ``check_no_fleet``."""
+    check_apart(plan, root, input)
+    check_no_fleet(root)
 
 
 def check_no_fleet(root: str) -> None:

@@ -95,6 +95,13 @@ def test_an_error_comes_when_it_is_its_turn(engine: str, request: Any) -> None:
         run(in_units(20, 1), raises=(5, 6))
 
 
+def test_our_own_are_reached_from_this_machine_alone(own: Cluster) -> None:
+    psutil = pytest.importorskip("psutil")
+    numbers = [os.getpid(), *own._client.run(os.getpid).values()]
+    found = [one.laddr.ip for number in numbers for one in psutil.Process(number).net_connections() if one.status == "LISTEN"]
+    assert found and set(found) == {"127.0.0.1"}
+
+
 def test_a_unit_that_one_worker_can_t_write_is_another_s(own: Cluster, tmp_path: Path) -> None:
     assert ran(own, in_units(8, 1), full=3, seen=str(tmp_path)) == ([n * n for n in range(8)], {})
 

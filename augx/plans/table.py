@@ -207,7 +207,7 @@ class TableWriter:
         """What stands behind the rows; ``places`` are the number of each row's part and top, and these."""
         numbers, parts = places
         starts, ranks, sums = (np.frombuffer(found, f"=u{found.itemsize}") for found in (self._starts, self._ranks, self._sums))
-        arrays = (starts, copies, ranks, sums, numbers, originals)
+        arrays: tuple[NDArray[Any], ...] = (starts, copies, ranks, sums, numbers, originals)
         self._file.write(b"\n" * (-self._starts[-1] % 8))
         head: dict[str, Any] = {"augx": __version__, "rows": len(self), "table": self._file.tell(), "sums": {}}
         stored = {name: found.astype(kind, copy=False).data for (name, kind), found in zip(_ARRAYS.items(), arrays, strict=True)}
