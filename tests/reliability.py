@@ -1,6 +1,6 @@
 """docs/RELIABILITY.md from what the tests of faults, kills and bad input measured: ``python -m tests.reliability > docs/RELIABILITY.md``.
 
-It runs them with ``--slow``, which takes long; ``--quick`` leaves that out, and ``--from FILE.xml`` takes what pytest's
+It runs them with ``--slow``, which takes long; ``--quick`` leaves that out, and ``--from FILE.xml ...`` takes what pytest's
 ``-o junit_family=xunit1 --junitxml FILE.xml`` wrote. Other words go to pytest, such as ``-n 2``. Figures are the tests' own
 words (``record_property``).
 """
@@ -190,7 +190,7 @@ def _rows(rows: Iterable[tuple[object, ...]]) -> Iterator[str]:
 def main(words: list[str]) -> None:
     """Do what the module says."""
     if words[:1] == ["--from"]:
-        print(page(cases_of(Path(words[1]))))
+        print(page([case for word in words[1:] for case in cases_of(Path(word))]))
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tests.xml"

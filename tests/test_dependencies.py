@@ -23,7 +23,7 @@ def test_all_are_read() -> None:
 
 @pytest.mark.parametrize(("name", "bounds"), REQUIREMENTS, ids=[name for name, _ in REQUIREMENTS])
 def test_has_a_lower_bound(name: str, bounds: str) -> None:
-    assert re.match(r"(>=|==)\d", bounds)
+    assert re.match(r"(\[\w+\])?(>=|==)\d", bounds)
 
 
 def test_the_command_begins_where_it_says() -> None:
