@@ -52,18 +52,20 @@ class Case:
         return [value for key, value in self.properties if key == name]
 
 
-def cases_of(path: Path) -> list[Case]:
-    """The tests in one of pytest's XML files."""
-    found = []
-    for case in ElementTree.parse(path).getroot().iter("testcase"):
+def cases_of(*paths: Path) -> list[Case]:
+    """The tests in pytest's XML files; of one that is in several, its last run that was not skipped."""
+    found: dict[str, Case] = {}
+    for case in [case for path in paths for case in ElementTree.parse(path).getroot().iter("testcase")]:
         outcome, reason = "passed", ""
         for name, word in (("failure", "failed"), ("error", "failed"), ("skipped", "skipped")):
             if (node := case.find(name)) is not None:
                 outcome, reason = word, node.get("message", "")
         properties = tuple((one.get("name", ""), one.get("value", "")) for one in case.iter("property"))
         place = f"{case.get('classname')}.{case.get('name', '').split('[')[0]}"
-        found.append(Case(place, outcome, reason, float(case.get("time", 0)), properties))
-    return found
+        whole = f"{case.get('classname')}.{case.get('name')}"
+        if outcome != "skipped" or whole not in found:
+            found[whole] = Case(place, outcome, reason, float(case.get("time", 0)), properties)
+    return list(found.values())
 
 
 def run_tests(path: Path, words: list[str], slow: bool) -> None:
@@ -190,7 +192,7 @@ def _rows(rows: Iterable[tuple[object, ...]]) -> Iterator[str]:
 def main(words: list[str]) -> None:
     """Do what the module says."""
     if words[:1] == ["--from"]:
-        print(page([case for word in words[1:] for case in cases_of(Path(word))]))
+        print(page(cases_of(*map(Path, words[1:]))))
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tests.xml"

@@ -74,7 +74,8 @@ def test_few_open_files_and_many_inputs(engine: str, many: tuple[Path, list[str]
 
 def test_a_plan_of_a_billion_copies(generate: list[str], figure: Callable[[str], None]) -> None:
     status, memory, said = most_memory([*generate, "--total", str(BILLION), "--dry-run"])
-    assert (status, said) == (0, "") and memory < 150e6
+    assert status == 0 and memory < 150e6
+    assert not said or ("are free for" in said and said.count("\n") == 1)  # few disks have room for them
     figure(f"10^9 copies, --dry-run: {memory / 1e6:.0f} MB")
 
 
