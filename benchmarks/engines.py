@@ -25,6 +25,7 @@ import psutil
 
 from augx.cluster import Cluster
 from augx.executors import Stop, available_cores, in_order
+from augx.memory import keep_freed
 from augx.pool import Processes
 from benchmarks.run import machine
 
@@ -53,6 +54,7 @@ def _photo() -> np.ndarray[Any, Any]:
 def make_work(rounds: int, flag: object) -> Callable[[int], int]:
     """A worker that does ``rounds`` for every unit; with none of them 0 to 3 ms of waiting, by the unit's number."""
     cv2.setNumThreads(1)
+    keep_freed()  # as every worker does
 
     def run(unit: int) -> int:
         if rounds:

@@ -307,6 +307,7 @@ class TestRefused:
             ({"copies": 9}, {"copies": 9, "originals": True}, "originals False, here True"),
             ({"copies": 9, "to": "webdataset", "shard_size": "20"}, {"copies": 9, "to": "webdataset", "shard_size": "10"}, "store"),
             ({"copies": 9}, {"copies": 9, "to": "webdataset"}, "store"),
+            ({"copies": 9, "to": "csv"}, {"copies": 10, "to": "csv"}, "copies 108, here 120"),
         ],
     )
     def test_two_fleets_in_one_output(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from augx.errors import OutputError, WriteError, printable
 from augx.files import TEMPORARY, sweep
-from augx.fleet.founding import Fleet, read_fleet
+from augx.fleet.founding import KEYS, Fleet, read_fleet
 from augx.fleet.receipts import Done, Receipt, done, read_receipt, receipts, sweep_receipts
 from augx.inputs import layout_of
 from augx.listed import find_listed
@@ -70,7 +70,7 @@ def finalize(output: Paths) -> Finalized:
         ended = _joined(fleet, place, there, manifest, folder, root, lambda name, size: True)
         for name in sorted(_files(folder), key=lambda name: (name == RUN, name not in kept_names, name)):
             place.put_file(name, os.path.join(folder, name))
-    _leave(place, fleet)
+    _leave(place)
     return ended
 
 
@@ -87,7 +87,7 @@ def _in_folder(root: str, manifest: Manifest) -> Finalized:
         raise OutputError(f"{printable(os.path.join(root, MANIFEST))}: is shorter than when the fleet began; restore it")
     os.ftruncate(manifest.descriptor, fleet.base)
     ended = _joined(fleet, place, there, manifest, root, root, None)
-    _leave(place, fleet)
+    _leave(place)
     _sweep(root)
     return ended
 
@@ -189,10 +189,11 @@ def _notes(kinds: set[str]) -> tuple[str, ...]:
     return (f"made by {len(kinds)} kinds of machines (versions of OpenCV or NumPy, or CPU features): pixels may differ by a grey level",)
 
 
-def _leave(place: Place, fleet: Fleet) -> None:
+def _leave(place: Place) -> None:
     """The fleet's own file first: receipts without it belong to nobody."""
     place.delete(FLEET)
-    place.delete(fleet.order_name)
+    for name in place.names(KEYS):
+        place.delete(name)
     sweep_receipts(place)
 
 

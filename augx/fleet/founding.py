@@ -17,6 +17,7 @@ from augx.plan import Plan
 from augx.plans.table import table_digest
 from augx.spec import Spec
 
+KEYS = ".augx-keys-"
 _FORM = 1
 
 
@@ -37,7 +38,7 @@ class Fleet:
     @property
     def order_name(self) -> str:
         """The file with the keys of the sources, in the plan's order."""
-        return f".augx-keys-{self.digest[:12]}"
+        return f"{KEYS}{self.digest[:12]}"
 
 
 def fleet_of(plan: Plan, spec: Spec, cut: Cut, base: int, run: dict[str, Any]) -> Fleet:
@@ -78,12 +79,14 @@ def read_fleet(place: Place) -> Fleet | None:
 
 def found_fleet(place: Place, fleet: Fleet, plan: Plan) -> bool:
     """Begin a fleet, or join the one that is there: whether it was begun. Raises ``OutputError`` for one with another plan."""
-    if fleet.keys:
-        keys = "".join(f"{json.dumps(row.source.key)}\n" for row in plan.rows)
-        place.put_new(fleet.order_name, keys.encode("ascii"))
-    fields = {name: getattr(fleet, name) for name in ("digest", "units", "unit_size", "files", "base", "run", "keys")}
-    begun = place.put_new(FLEET, (json.dumps({"augx": __version__, **fields}, indent=1) + "\n").encode("ascii"))
-    there = read_fleet(place)
+    there, begun = read_fleet(place), False
+    if there is None:
+        if fleet.keys:
+            keys = "".join(f"{json.dumps(row.source.key)}\n" for row in plan.rows)
+            place.put_new(fleet.order_name, keys.encode("ascii"))
+        fields = {name: getattr(fleet, name) for name in ("digest", "units", "unit_size", "files", "base", "run", "keys")}
+        begun = place.put_new(FLEET, (json.dumps({"augx": __version__, **fields}, indent=1) + "\n").encode("ascii"))
+        there = read_fleet(place)
     if there is None or there.digest != fleet.digest:
         raise OutputError(f"{printable(place.address)}: {_difference(there, fleet)}")
     return begun
