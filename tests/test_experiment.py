@@ -61,7 +61,7 @@ def test_the_leak_is_there_when_it_is_asked_for(seed: int) -> None:
     leaky = parts_of(data, seed, LEAK)
     group_of = dict(zip((source.key for source in data.all.sources), data.groups, strict=True))
     assert {group_of[source.key] for source in leaky.test.sources} <= {group_of[source.key] for source in leaky.train.sources}
-    with pytest.raises(PlanError, match=r"class 0 has 1 group .*too few for 3 parts"):
+    with pytest.raises(PlanError, match="class 0 has 1 source, too few for train, val, test"):
         parts_of(data, seed, HONEST)
 
 
@@ -221,8 +221,8 @@ def test_importing_it_imports_no_keras() -> None:
     ("missing", "message"),
     [
         pytest.param(["torch", "jax", "tensorflow"], "no backend of Keras is installed", id="no backend"),
-        pytest.param(["keras"], "keras is not installed", id="no Keras"),
-        pytest.param(["matplotlib", "sklearn"], "matplotlib and sklearn is not installed", id="nothing of the extra"),
+        pytest.param(["keras"], "not installed: keras, which", id="no Keras"),
+        pytest.param(["matplotlib", "sklearn"], "not installed: matplotlib, sklearn, which", id="nothing of the extra"),
     ],
 )
 def test_what_is_not_installed_is_named(missing: list[str], message: str, photos: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from augx.spec import Spec
 
 _BACKENDS = ["torch", "jax", "tensorflow"]
+_MINUTE = 60.0
 _QUICK = {"epochs": 3, "repeats": 2, "copies": 2, "size": 32, "most": 240}
 
 
@@ -89,15 +91,16 @@ def _named(spec: str) -> tuple[str, Spec]:
 
 
 class _Shown:
-    """Progress with the time left: one line that is written over on a terminal, a line a run elsewhere."""
+    """Progress with the time left: one line that is written over on a terminal, elsewhere a line a run, and a minute in long ones."""
 
     def __init__(self, quiet: bool) -> None:
-        self._quiet, self._live = quiet, sys.stderr.isatty()
+        self._quiet, self._live, self._told = quiet, sys.stderr.isatty(), time.monotonic()
 
     def __call__(self, now: Progress) -> None:
         last = now.epoch == now.epochs
-        if self._quiet or not (self._live or last):
+        if self._quiet or not (self._live or last or time.monotonic() - self._told > _MINUTE):
             return
+        self._told = time.monotonic()
         from augx.errors import printable
 
         which = f"run {now.number} of {now.runs}: {printable(now.run)}; epoch {now.epoch} of {now.epochs}"

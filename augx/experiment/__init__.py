@@ -34,17 +34,17 @@ def run_experiment(
     Stopped at any point, the same call goes on with the run that was not ended. Raises ``PlanError``, ``OutputError`` and
     ``SpecError`` before the first training, ``TrainingError`` where a loss is no number any more.
     """
-    from augx.experiment.backend import start_keras
+    from augx.experiment.backend import pick_backend
+    from augx.experiment.running import run_all
 
     root = os.fspath(output)
-    name = start_keras(backend, settings.seed)
+    name = pick_backend(backend)
+    data, records = run_all(settings, root, name, on_progress, on_note)
     from augx.experiment.curves import curves
     from augx.experiment.outcome import as_json, summed_up
-    from augx.experiment.running import run_all
     from augx.experiment.webpage import webpage
     from augx.files import open_folder, write_whole
 
-    data, records = run_all(settings, root, name, on_progress, on_note)
     results = summed_up(settings, name, data, records)
     drawn = curves(results)
     with open_folder(root, "") as folder:

@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 
 from augx.errors import AugxError, PlanError, printable
-from augx.experiment.backend import start_keras
+from augx.experiment.backend import pick_backend, start_keras
+from augx.experiment.data import Data, read_data
+from augx.experiment.feeds import scaled
+from augx.experiment.settings import Settings
 
 SIZE, BATCH, EPOCHS, RATE, SEED = 64, 8, 50, 0.1, 42
 _RANGES: dict[str, Any] = {
@@ -50,29 +53,18 @@ def _train(dataset: str, augment: bool, plot: str, epochs: int) -> None:
         raise PlanError(f"--epochs {epochs}: expected at least 1")
     if not os.path.isdir(os.path.dirname(plot) or "."):
         raise PlanError(f"--plot {printable(plot)}: there is no such folder; make it first")
-    start_keras(seed=SEED)
+    backend = pick_backend()
+    print("[INFO] loading images...")
+    data = _loaded(dataset)
+    start_keras(backend, SEED)
     import keras
     from sklearn.metrics import classification_report
     from sklearn.model_selection import train_test_split
 
-    from augx.experiment.data import read_data
-    from augx.experiment.feeds import scaled
     from augx.experiment.models import resnet
-    from augx.experiment.settings import Settings
     from augx.keras import ImageDataGenerator
 
-    print("[INFO] loading images...")
-    data = read_data(Settings(dataset, (), size=SIZE, leak=True))
-    for note in data.notes:
-        print(f"augx: {note}", file=sys.stderr)
-    if data.siblings:
-        print("augx: the test pictures are siblings of training pictures, made of the same sources: a leak, and the accuracy below means "
-              "nothing; augx experiment --dataset-is-expanded shows what is left of it", file=sys.stderr)  # fmt: skip
     images, labels = scaled(data.all.images), keras.utils.to_categorical(data.all.labels, len(data.classes))
-    if len(images) < 2 * BATCH:
-        raise PlanError(
-            f"--dataset {printable(dataset)}: {len(images)} pictures; the tutorial's batches of {BATCH} need {2 * BATCH} or more"
-        )
     train_x, test_x, train_y, test_y = train_test_split(images, labels, test_size=0.25, random_state=SEED)
     generator = ImageDataGenerator()
     if augment:
@@ -99,6 +91,20 @@ def _train(dataset: str, augment: bool, plot: str, epochs: int) -> None:
     names, numbers = list(data.classes), range(len(data.classes))
     print(classification_report(test_y.argmax(axis=1), predicted, labels=numbers, target_names=names, zero_division=0))
     _plot(history, plot)
+
+
+def _loaded(dataset: str) -> Data:
+    """The pictures, and a word about what they can't show. Raises ``PlanError``."""
+    data = read_data(Settings(dataset, (), size=SIZE, leak=True))
+    for note in data.notes:
+        print(f"augx: {note}", file=sys.stderr)
+    if data.siblings:
+        print("augx: the test pictures are siblings of training pictures, made of the same sources: a leak, and the accuracy below means "
+              "nothing; augx experiment --dataset-is-expanded shows what is left of it", file=sys.stderr)  # fmt: skip
+    found, least = len(data.all.labels), 2 * BATCH
+    if found < least:
+        raise PlanError(f"--dataset {printable(dataset)}: {found} pictures; the tutorial's batches of {BATCH} need {least} or more")
+    return data
 
 
 def _step(model: object, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

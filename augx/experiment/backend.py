@@ -12,14 +12,14 @@ BACKENDS = ("torch", "jax", "tensorflow")
 _CURE = "pip install 'augx-cli[train,train-torch]' (the README says how to get torch without CUDA), or [train,train-jax]"
 
 
-def start_keras(backend: str | None = None, seed: int = 0) -> str:
-    """Import Keras on ``backend`` (by default $KERAS_BACKEND, or the first that is installed), make it repeatable; which it is.
+def pick_backend(backend: str | None = None) -> str:
+    """``backend``, $KERAS_BACKEND, or the first that is installed. Imports nothing, so what is wrong is said at once.
 
     Raises ``PlanError`` where something is not installed, in words that say what to install.
     """
     missing = [name for name in ("keras", "matplotlib", "sklearn") if find_spec(name) is None]
     if missing:
-        raise PlanError(f"augx experiment trains with Keras 3, and {' and '.join(missing)} is not installed: {_CURE}")
+        raise PlanError(f"not installed: {', '.join(missing)}, which augx experiment trains and reports with; {_CURE}")
     chosen = backend or os.environ.get("KERAS_BACKEND")
     if chosen is not None and chosen not in BACKENDS:
         raise PlanError(f"backend {printable(chosen)}: not one of {', '.join(BACKENDS)}{nearest(chosen, BACKENDS)}; pick one by --backend")
@@ -28,16 +28,20 @@ def start_keras(backend: str | None = None, seed: int = 0) -> str:
         raise PlanError(f"no backend of Keras is installed ({', '.join(BACKENDS)}): {_CURE}")
     if chosen is not None and chosen not in installed:
         raise PlanError(f"the backend {chosen} is not installed (installed: {', '.join(installed)}): pick another by --backend, or {_CURE}")
-    os.environ["KERAS_BACKEND"] = chosen or installed[0]
+    return chosen or installed[0]
+
+
+def start_keras(backend: str, seed: int = 0) -> None:
+    """Import Keras on a backend that ``pick_backend`` named, and make it repeatable. Raises ``PlanError`` for another Keras than 3."""
+    os.environ["KERAS_BACKEND"] = backend
     # A line of TensorFlow's own log would stand among ours.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import keras
 
-    if keras.config.backend() != (chosen or installed[0]):
-        raise PlanError(f"Keras was imported before, on {keras.config.backend()}; start a new process for {chosen or installed[0]}")
     if not keras.__version__.startswith("3"):
         raise PlanError(f"Keras {keras.__version__} is installed; augx experiment needs Keras 3: {_CURE}")
+    if keras.config.backend() != backend:
+        raise PlanError(f"Keras was imported before, on {keras.config.backend()}; start a new process for {backend}")
     keras.utils.set_random_seed(seed)
-    return keras.config.backend()  # type: ignore[no-any-return]

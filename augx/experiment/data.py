@@ -12,10 +12,11 @@ import numpy as np
 from augx.audit.siblings import known_families
 from augx.errors import PlanError, SourceError, printable
 from augx.experiment.settings import HONEST, LEAK, Settings
+from augx.experiment.stratified import stratify
 from augx.inputs import find_sources
 from augx.pictures import Array, Pictures
 from augx.sources import Source, source_bytes
-from augx.split import TRAIN, Split, assign
+from augx.split import TRAIN
 
 SHARES = (("train", 0.6), ("val", 0.15), ("test", 0.25))
 APART = (("train", 0.85), ("val", 0.15))
@@ -50,6 +51,8 @@ class Data:
     """Whether the dataset is itself a set that augx expanded."""
     fingerprint: str
     notes: tuple[str, ...]
+    cure: str = "add pictures of it"
+    """What to do where a class has too few sources to be split."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,15 @@ def read_data(settings: Settings) -> Data:
     test = _loaded(held, classes, settings.size, notes)[0] if held else None
     digest = hashlib.sha256("\n".join(sorted(f"{s.key}\0{g}" for s, g in zip(everything.sources, groups, strict=True))).encode())
     digest.update("\n".join(sorted(held_groups)).encode())
-    return Data(classes, everything, tuple(groups), test, siblings, digest.hexdigest()[:16], tuple(notes))
+    return Data(classes, everything, tuple(groups), test, siblings, digest.hexdigest()[:16], tuple(notes), _cure(siblings, settings))
+
+
+def _cure(siblings: bool, settings: Settings) -> str:
+    if settings.fraction < 1:
+        return f"--fraction {settings.fraction:g} leaves no more: take a larger one"
+    if siblings and settings.test is None:
+        return "copies don't count; --dataset-is-expanded --test DIR, with pictures of others, shows what training on such a set is worth"
+    return "add pictures of it (files with the same bytes are one source)"
 
 
 def parts_of(data: Data, seed: int, arm: str = "") -> Parts:
@@ -100,9 +111,7 @@ def parts_of(data: Data, seed: int, arm: str = "") -> Parts:
     if by_picture:
         groups = [str(i) for i in range(len(groups))]
     apart = data.test is not None and arm != LEAK
-    split = Split(APART if apart else SHARES, "group", seed)
-    marked = [replace(source, columns={"group": group}) for source, group in zip(data.all.sources, groups, strict=True)]
-    names, _ = assign(marked, split)
+    names = stratify(data.all.labels, groups, data.classes, APART if apart else SHARES, seed, data.cure)
     places: dict[str, list[int]] = defaultdict(list)
     for i, name in enumerate(names):
         places[name].append(i)

@@ -7,28 +7,42 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from augx.errors import PlanError, printable
 from augx.wording import nearest
 
 Model = Any
 _EPSILON, _MOMENTUM = 2e-5, 0.9
+_ARRIVED = 10  # averages of so few steps are worth little, and of 0.9 ** steps of where they began nothing is left
+_ROUNDING = 1e-3
 
 
-def build_model(name: str, size: int, classes: int) -> Model:
+def build_model(name: str, size: int, classes: int, steps: int) -> Model:
     """``resnet``, ``small-cnn`` or ``PATH:FUNCTION``, a function of (input shape, classes) in a file. Raises ``PlanError``.
 
-    Weights come from Keras' random state, so the same seed just before gives the same ones.
+    Weights come from Keras' random state, so the same seed just before gives the same ones. ``steps``: gradient steps that it will take.
     """
     if name in _MODELS:
-        return _MODELS[name](size, classes)
+        # Moving averages that have not arrived after the last step would make of a model that has learnt one that guesses.
+        return _MODELS[name](size, classes, momentum=min(_MOMENTUM, max(0.0, 1 - _ARRIVED / steps)))
     path, colon, function = name.rpartition(":")
     if not colon:
         raise PlanError(f"--model {printable(name)}: no such model{nearest(name, _MODELS)}; take {', '.join(_MODELS)} or PATH:FUNCTION")
-    model = _of_file(path, function)((size, size, 3), classes)
+    shape = (size, size, 3)
+    made = _of_file(path, function)
+    called = f"--model {printable(name)}: called with ({shape}, {classes}), it"
+    try:
+        model = made(shape, classes)
+    except Exception as error:
+        raise PlanError(f"{called} raised {type(error).__name__}: {printable(error)}") from None
+    wanted = f"expected a Keras model with an output of (None, {classes}), probabilities"
     if getattr(model, "output_shape", None) != (None, classes):
-        found = getattr(model, "output_shape", type(model).__name__)
-        wanted = f"a Keras model with an output of (None, {classes}), probabilities"
-        raise PlanError(f"--model {printable(name)}: returned {found}; expected {wanted}")
+        raise PlanError(f"{called} returned {getattr(model, 'output_shape', type(model).__name__)}; {wanted}")
+    shares = np.asarray(model.predict_on_batch(np.full((1, *shape), 0.5, np.float32)), np.float64)
+    # What is not finite is told by its loss, with the arm.
+    if np.isfinite(shares).all() and ((shares < 0).any() or abs(shares.sum() - 1) > _ROUNDING):
+        raise PlanError(f"{called} returned a model whose outputs add up to {shares.sum():.3g}, not to 1; {wanted}: end it in a softmax")
     return model
 
 
@@ -63,7 +77,7 @@ def _axis(form: dict[str, Any]) -> int:
     return 1 if form["data_format"] == "channels_first" else -1
 
 
-def small_cnn(size: int, classes: int, filters: Sequence[int] = (32, 64, 128, 256)) -> Model:
+def small_cnn(size: int, classes: int, filters: Sequence[int] = (32, 64, 128, 256), momentum: float = _MOMENTUM) -> Model:
     """Four convolutions, each but the last halved: 0.4 million weights with these ``filters``. Above 40 pixels the first has stride 2."""
     import keras
     from keras import layers
@@ -74,7 +88,7 @@ def small_cnn(size: int, classes: int, filters: Sequence[int] = (32, 64, 128, 25
         x = layers.Conv2D(n, 5 if stem else 3, 2 if stem else 1, padding="same", use_bias=False, **form)(x)
         if number < len(filters) - 1:
             x = layers.MaxPooling2D(2, padding="same", **form)(x)  # before the next two, which then have a quarter to do
-        x = layers.BatchNormalization(axis=_axis(form), momentum=_MOMENTUM)(x)
+        x = layers.BatchNormalization(axis=_axis(form), momentum=momentum)(x)
         x = layers.ReLU()(x)
     x = layers.GlobalAveragePooling2D(**form)(x)
     return keras.Model(shown, layers.Dense(classes, activation="softmax")(x), name="small_cnn")
@@ -86,6 +100,7 @@ def resnet(
     stages: Sequence[int] = (2, 3, 4),
     filters: Sequence[int] = (32, 64, 128, 256),
     decay: float = 1e-4,
+    momentum: float = _MOMENTUM,
 ) -> Model:
     """The tutorial's ResNet: bottleneck modules with normalisation before each convolution, ``filters[0]`` for the first one."""
     import keras
@@ -98,7 +113,7 @@ def resnet(
         return layers.Conv2D(n, side, stride, padding="same", use_bias=False, kernel_regularizer=regular, **form)(x)
 
     def normal(x: Any) -> Any:
-        return layers.BatchNormalization(axis=_axis(form), epsilon=_EPSILON, momentum=_MOMENTUM)(x)
+        return layers.BatchNormalization(axis=_axis(form), epsilon=_EPSILON, momentum=momentum)(x)
 
     def module(x: Any, n: int, stride: int, first: bool) -> Any:
         before = layers.ReLU()(normal(x))
@@ -118,7 +133,7 @@ def resnet(
     return keras.Model(shown, x, name="resnet")
 
 
-_MODELS: dict[str, Callable[[int, int], Model]] = {"resnet": resnet, "small-cnn": small_cnn}
+_MODELS: dict[str, Callable[..., Model]] = {"resnet": resnet, "small-cnn": small_cnn}
 
 
 def compile_model(model: Model, name: str, steps: int, rate: float | None) -> None:

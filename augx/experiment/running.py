@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from augx.errors import OutputError, PlanError, WriteError, printable
+from augx.experiment.backend import start_keras
 from augx.experiment.data import Data, Part, Parts, parts_of, read_data
 from augx.experiment.feeds import expanded_part, feed
 from augx.experiment.models import build_model, compile_model
@@ -43,7 +44,7 @@ OnProgress = Callable[[Progress], None]
 
 
 def run_all(settings: Settings, output: str, backend: str, on_progress: OnProgress, on_note: Callable[[str], None]) -> tuple[Data, Records]:
-    """Train what ``output`` has no record of; all records. Keras must have been started.
+    """Train what ``output`` has no record of; all records. Keras is imported when all else is in order.
 
     Raises ``PlanError`` and ``OutputError`` before the first training, ``TrainingError`` where a loss is no number any more.
     """
@@ -61,7 +62,8 @@ def run_all(settings: Settings, output: str, backend: str, on_progress: OnProgre
     state = {**settings.state(), "backend": backend, "data": data.fingerprint}
     _claim(output, state)
     records = {run: found for run in runs if (found := _read(output, run, settings)) is not None}
-    build_model(settings.model, settings.size, len(data.classes))  # and so is what is wrong with the model
+    start_keras(backend, settings.seed)
+    build_model(settings.model, settings.size, len(data.classes), 1)  # and so is what is wrong with the model
     _Driver(settings, output, data, records, on_progress).drive(runs)
     return data, {run: records[run] for run in runs}
 
@@ -108,7 +110,7 @@ class _Driver:
         batches = feed(run, parts.train, copies, settings, spec, classes)
         keras.utils.clear_session()
         keras.utils.set_random_seed(run.seed)
-        model = build_model(settings.model, settings.size, len(classes))
+        model = build_model(settings.model, settings.size, len(classes), steps * settings.epochs)
         compile_model(model, settings.model, steps * settings.epochs, settings.learning_rate)
 
         def on_epoch(epoch: int, now: dict[str, float]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import math
 from dataclasses import dataclass
 
@@ -12,6 +14,8 @@ from augx.wording import nearest
 NONE, EXPAND, IN_PLACE, BOTH = "none", "expand", "in-place", "both"
 ARMS = (NONE, EXPAND, IN_PLACE, BOTH)
 """No augmentation; a set expanded on disk (type 1); new copies in every epoch (type 2); these of the expanded set (type 3)."""
+TRAININGS = 2
+"""Raised when the same settings come to train otherwise, so that no average is taken over both."""
 LEAK, HONEST = "split by picture", "split by source"
 """The arms of a set that is expanded already: siblings on both sides of the split, and on one."""
 
@@ -89,4 +93,9 @@ class Settings:
     def state(self) -> dict[str, object]:
         """JSON-plain: what must be the same for runs to be compared. Arms, specs and repeats may be added later."""
         names = ("copies", "epochs", "size", "model", "fraction", "batch_size", "learning_rate", "most", "leak")
-        return {name: getattr(self, name) for name in names}
+        state = {name: getattr(self, name) for name in names}
+        path, colon, _ = self.model.rpartition(":")
+        if colon:
+            with contextlib.suppress(OSError), open(path, "rb") as file:
+                state["model_file"] = hashlib.sha256(file.read()).hexdigest()[:16]
+        return {**state, "trainings": TRAININGS}
