@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from augx.experiment.settings import FILES as FILES
 from augx.experiment.settings import Settings as Settings
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from augx.experiment.outcome import Results
     from augx.experiment.running import OnProgress
-
-FILES = ("results.json", "curves.png", "results.html")
 
 
 def run_experiment(
@@ -46,8 +45,10 @@ def run_experiment(
     from augx.files import open_folder, write_whole
 
     results = summed_up(settings, name, data, records)
-    drawn = curves(results)
     with open_folder(root, "") as folder:
-        for file, content in zip(FILES, (as_json(results), drawn, webpage(results, drawn)), strict=True):
-            write_whole(folder, file, content)
+        figures, page, picture = FILES
+        write_whole(folder, figures, as_json(results))  # first: whatever else fails, these are kept
+        drawn = curves(results)
+        write_whole(folder, page, webpage(results, drawn))
+        write_whole(folder, picture, drawn)
     return results

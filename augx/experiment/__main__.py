@@ -6,10 +6,12 @@ It splits by picture, as the tutorial does, and says so where that is a leak; ``
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,23 +40,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-p", "--plot", default="plot.png", help="where the curves go")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="[default: 50]")
     options = parser.parse_args(arguments)
+    return _guarded(lambda: _train(options.dataset, options.augment > 0, options.plot, options.epochs))
+
+
+def _guarded(work: Callable[[], None]) -> int:
+    """The exit status; whatever happens, the user reads one line and no traceback."""
     try:
-        _train(options.dataset, options.augment > 0, options.plot, options.epochs)
+        work()
     except AugxError as error:
-        print(f"augx: {error}", file=sys.stderr)
+        _warn(str(error))
         return error.exit_status
     except KeyboardInterrupt:
+        _warn("stopped; nothing was written")
         return 130
+    except Exception as error:  # the last line of defence, as in augx/cli.py
+        if os.environ.get("AUGX_DEBUG"):
+            raise
+        if isinstance(error, OSError):
+            _warn(f"the system says: {error.strerror or error}" + (f" {error.filename!r}" if error.filename else ""))
+        else:
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            _warn(f"unexpected error: {text} (a bug: please report it; AUGX_DEBUG=1 shows where)")
+        return 1
     return 0
 
 
-def _train(dataset: str, augment: bool, plot: str, epochs: int) -> None:
+def _say(text: str) -> None:
+    """To standard output; a reader that has gone away (``| head``) does not stop the training."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains at its end, in its own way
+        if error.errno not in (errno.EPIPE, errno.EBADF):
+            raise
+
+
+def _warn(text: str) -> None:
+    """On standard error, if that takes it."""
+    with contextlib.suppress(OSError):
+        print(f"augx: {printable(text)}", file=sys.stderr, flush=True)
+
+
+def _check(dataset: str, plot: str, epochs: int) -> None:
+    """What would be in the way after the last epoch is said before the first. Raises ``PlanError``."""
+    if not dataset:
+        raise PlanError("--dataset is empty; name a folder of class folders")
     if epochs < 1:
         raise PlanError(f"--epochs {epochs}: expected at least 1")
-    if not os.path.isdir(os.path.dirname(plot) or "."):
-        raise PlanError(f"--plot {printable(plot)}: there is no such folder; make it first")
+    if not plot:
+        raise PlanError("--plot is empty; name a file, such as plot.png")
+    where, folder = f"--plot {printable(plot)}", os.path.dirname(plot) or "."
+    if os.path.isdir(plot):
+        raise PlanError(f"{where}: a folder; name a file in it, such as {printable(os.path.join(plot, 'plot.png'))}")
+    if not os.path.isdir(folder):
+        raise PlanError(f"{where}: there is no such folder; make it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PlanError(f"{where}: can't write in that folder; choose another one")
+
+
+def _train(dataset: str, augment: bool, plot: str, epochs: int) -> None:
+    _check(dataset, plot, epochs)
     backend = pick_backend()
-    print("[INFO] loading images...")
+    _say("[INFO] loading images...")
     data = _loaded(dataset)
     start_keras(backend, SEED)
     import keras
@@ -68,14 +115,14 @@ def _train(dataset: str, augment: bool, plot: str, epochs: int) -> None:
     train_x, test_x, train_y, test_y = train_test_split(images, labels, test_size=0.25, random_state=SEED)
     generator = ImageDataGenerator()
     if augment:
-        print("[INFO] performing 'on the fly' data augmentation")
+        _say("[INFO] performing 'on the fly' data augmentation")
         generator = ImageDataGenerator(**_RANGES, horizontal_flip=True, fill_mode="nearest")
-    print("[INFO] compiling model...")
+    _say("[INFO] compiling model...")
     # Keras 2's decay: rate / (1 + decay * step).
     rate = keras.optimizers.schedules.InverseTimeDecay(RATE, 1, RATE / epochs)
     model = resnet(SIZE, len(data.classes))
     model.compile(keras.optimizers.SGD(rate, momentum=0.9), "categorical_crossentropy", metrics=["accuracy"])
-    print(f"[INFO] training network for {epochs} epochs...")
+    _say(f"[INFO] training network for {epochs} epochs...")
     flow = generator.flow(train_x, train_y, batch_size=BATCH, seed=SEED)
     steps = max(1, len(train_x) // BATCH)
     history: dict[str, list[float]] = {name: [] for name in ("train_loss", "val_loss", "train_acc", "val_acc")}
@@ -85,22 +132,25 @@ def _train(dataset: str, augment: bool, plot: str, epochs: int) -> None:
         for name, value in zip(history, (trained[0], tested[0], trained[1], tested[1]), strict=True):
             history[name].append(float(value))
         said = ", ".join(f"{name} {values[-1]:.4f}" for name, values in history.items())
-        print(f"Epoch {epoch}/{epochs}: {said}", flush=True)
-    print("[INFO] evaluating network...")
+        _say(f"Epoch {epoch}/{epochs}: {said}")
+    _say("[INFO] evaluating network...")
     predicted = model.predict(test_x, batch_size=BATCH, verbose=0).argmax(axis=1)
-    names, numbers = list(data.classes), range(len(data.classes))
-    print(classification_report(test_y.argmax(axis=1), predicted, labels=numbers, target_names=names, zero_division=0))
+    names, numbers = [printable(name) for name in data.classes], range(len(data.classes))
+    _say(classification_report(test_y.argmax(axis=1), predicted, labels=numbers, target_names=names, zero_division=0))
     _plot(history, plot)
+    _say(f"[INFO] plot: {printable(plot)}")
 
 
 def _loaded(dataset: str) -> Data:
     """The pictures, and a word about what they can't show. Raises ``PlanError``."""
     data = read_data(Settings(dataset, (), size=SIZE, leak=True))
     for note in data.notes:
-        print(f"augx: {note}", file=sys.stderr)
+        _warn(note)
     if data.siblings:
-        print("augx: the test pictures are siblings of training pictures, made of the same sources: a leak, and the accuracy below means "
-              "nothing; augx experiment --dataset-is-expanded shows what is left of it", file=sys.stderr)  # fmt: skip
+        _warn(
+            "the test pictures are siblings of training pictures, made of the same sources: a leak, and the accuracy below means "
+            "nothing; augx experiment --dataset-is-expanded shows what is left of it"
+        )
     found, least = len(data.all.labels), 2 * BATCH
     if found < least:
         raise PlanError(f"--dataset {printable(dataset)}: {found} pictures; the tutorial's batches of {BATCH} need {least} or more")
@@ -114,17 +164,18 @@ def _step(model: object, images: np.ndarray, labels: np.ndarray) -> tuple[float,
 
 
 def _plot(history: Mapping[str, Sequence[float]], path: str) -> None:
-    from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    from augx.experiment.curves import plain_drawing, whole_ticks
     from augx.files import open_folder, write_whole
 
-    with style.context("ggplot"):
+    with plain_drawing("ggplot"):
         figure = Figure()
         axes = figure.subplots()
         for name, values in history.items():
-            axes.plot(range(len(values)), values, label=name)
+            axes.plot(range(len(values)), values, marker="o" if len(values) == 1 else "", label=name)
+        whole_ticks(axes)
         axes.set(title="Training Loss and Accuracy on Dataset", xlabel="Epoch #", ylabel="Loss/Accuracy")
         axes.legend(loc="lower left")
         drawn = io.BytesIO()

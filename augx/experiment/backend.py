@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 
 from augx.errors import PlanError, printable
 from augx.wording import nearest
 
+_SAID = 300  # characters of a library's own words
 BACKENDS = ("torch", "jax", "tensorflow")
 _CURE = "pip install 'augx-cli[train,train-torch]' (the README says how to get torch without CUDA), or [train,train-jax]"
 
@@ -17,10 +19,10 @@ def pick_backend(backend: str | None = None) -> str:
 
     Raises ``PlanError`` where something is not installed, in words that say what to install.
     """
-    missing = [name for name in ("keras", "matplotlib", "sklearn") if find_spec(name) is None]
+    missing = [name for name in ("keras", "matplotlib", "sklearn", "scipy") if find_spec(name) is None]
     if missing:
         raise PlanError(f"not installed: {', '.join(missing)}, which augx experiment trains and reports with; {_CURE}")
-    chosen = backend or os.environ.get("KERAS_BACKEND")
+    chosen = backend or os.environ.get("KERAS_BACKEND") or None
     if chosen is not None and chosen not in BACKENDS:
         raise PlanError(f"backend {printable(chosen)}: not one of {', '.join(BACKENDS)}{nearest(chosen, BACKENDS)}; pick one by --backend")
     installed = [name for name in BACKENDS if find_spec(name) is not None]
@@ -38,8 +40,16 @@ def start_keras(backend: str, seed: int = 0) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    import keras
-
+    if "matplotlib" not in sys.modules:
+        os.environ["MPLBACKEND"] = "agg"  # no window is opened, whatever the user's is
+    try:
+        import keras
+    except Exception as error:  # a broken installation breaks in many ways
+        said = " ".join(str(error).split())[:_SAID]
+        raise PlanError(
+            f"Keras can't be imported on the backend {backend}: {type(error).__name__}: {printable(said)}; install it anew, or pick "
+            "another by --backend"
+        ) from None
     if not keras.__version__.startswith("3"):
         raise PlanError(f"Keras {keras.__version__} is installed; augx experiment needs Keras 3: {_CURE}")
     if keras.config.backend() != backend:

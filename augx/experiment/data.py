@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from augx.audit.siblings import known_families
 from augx.errors import PlanError, SourceError, printable
+from augx.experiment.families import find_families, groups_of
 from augx.experiment.settings import HONEST, LEAK, Settings
 from augx.experiment.stratified import stratify
-from augx.inputs import find_sources
 from augx.pictures import Array, Pictures
-from augx.sources import Source, source_bytes
+from augx.sources import Source
 from augx.split import TRAIN
 
 SHARES = (("train", 0.6), ("val", 0.15), ("test", 0.25))
 APART = (("train", 0.85), ("val", 0.15))
 """The shares where the test pictures are held apart by the user."""
-_PARTS = {"train", "test", "val", "valid", "validation"}
 _SHOWN = 3
 
 
@@ -67,33 +65,60 @@ class Parts:
 def read_data(settings: Settings) -> Data:
     """The dataset (and the test pictures), each picture read once and brought to the size. Raises ``PlanError``."""
     notes: list[str] = []
-    sources, groups, siblings = _grouped(settings.dataset, "--dataset", notes)
-    classes = _classes(sources, settings.dataset)
-    held: list[Source] = []
-    held_groups: list[str] = []
-    if settings.test is not None:
-        held, held_groups, _ = _grouped(settings.test, "--test", notes)
-        _check_test(held, classes, settings.test)
-        twins = set(groups) & set(held_groups)
-        if twins:
-            found = [i for i, group in enumerate(groups) if group not in twins]
-            notes.append(f"--dataset: {len(groups) - len(found)} pictures are in --test as well, and are not trained on")
-            sources, groups = [sources[i] for i in found], [groups[i] for i in found]
-    if siblings and not settings.leak:
+    own = find_families(settings.dataset, "--dataset", notes)
+    classes = _classes(own.sources, settings.dataset)
+    held = find_families(settings.test, "--test", notes) if settings.test is not None else None
+    groups, held_groups = groups_of(own, held)
+    sources = list(own.sources)
+    if held is not None:
+        _check_test(held.sources, classes, str(settings.test))
+        sources, groups = _without_twins(sources, groups, held_groups, settings, notes)
+    if own.siblings and not settings.leak:
         notes.append(
             f"--dataset {printable(settings.dataset)}: a set that augx made: {len(sources):,} pictures are copies of "
             f"{len(set(groups)):,} sources; they are split by source, as its manifest names it"
         )
     kept = _fraction(sources, groups, settings)
     sources, groups = [sources[i] for i in kept], [groups[i] for i in kept]
-    if settings.test is not None and settings.most:
-        held = [held[i] for i in _fraction(held, held_groups, replace(settings, fraction=1.0))]
+    tested = list(held.sources) if held is not None else []
+    if held is not None and settings.most:
+        tested = [tested[i] for i in _fraction(tested, held_groups, replace(settings, fraction=1.0))]
     everything, read = _loaded(sources, classes, settings.size, notes)
+    _check_classes(everything, classes, f"--dataset {printable(settings.dataset)}", notes)
+    test = None
+    if held is not None:
+        test, _ = _loaded(tested, classes, settings.size, notes)
+        _check_classes(test, classes, f"--test {printable(settings.test or '')}", notes)
     groups = [groups[i] for i in read]
-    test = _loaded(held, classes, settings.size, notes)[0] if held else None
-    digest = hashlib.sha256("\n".join(sorted(f"{s.key}\0{g}" for s, g in zip(everything.sources, groups, strict=True))).encode())
-    digest.update("\n".join(sorted(held_groups)).encode())
-    return Data(classes, everything, tuple(groups), test, siblings, digest.hexdigest()[:16], tuple(notes), _cure(siblings, settings))
+    shown = [f"{s.key}\0{s.label}\0{group}" for s, group in zip(everything.sources, groups, strict=True)]
+    held_shown = [f"{s.key}\0{s.label}\0{group}" for s, group in zip(held.sources, held_groups, strict=True)] if held is not None else []
+    digest = hashlib.sha256("\n".join([*sorted(shown), "", *sorted(held_shown)]).encode("utf-8", "surrogatepass"))
+    cure = _cure(own.siblings, settings)
+    return Data(classes, everything, tuple(groups), test, own.siblings, digest.hexdigest()[:16], tuple(notes), cure)
+
+
+def _without_twins(
+    sources: list[Source], groups: list[str], held_groups: list[str], settings: Settings, notes: list[str]
+) -> tuple[list[Source], list[str]]:
+    """What is not in the test part too."""
+    twins = set(groups) & set(held_groups)
+    found = [i for i, group in enumerate(groups) if group not in twins]
+    if len(found) < len(groups):
+        lost = {source.label for source in sources} - {sources[i].label for i in found}
+        if lost:
+            raise PlanError(
+                f"--dataset {printable(settings.dataset)}: all pictures of class {printable(min(lost))} are in --test "
+                f"{printable(settings.test or '')} as well, or are copies of such; train on others than those that you test on"
+            )
+        notes.append(f"--dataset: {len(groups) - len(found):,} pictures are in --test as well, or of a source there: not trained on")
+    return [sources[i] for i in found], [groups[i] for i in found]
+
+
+def _check_classes(part: Part, classes: Sequence[str], what: str, notes: Sequence[str]) -> None:
+    """Each class still has a picture: one that can't be read must not make an experiment with a class less."""
+    gone = {*range(len(classes))} - {*part.labels.tolist()}
+    if gone:
+        raise PlanError(f"{what}: of class {printable(classes[min(gone)])} no picture can be read; {notes[-1]}")
 
 
 def _cure(siblings: bool, settings: Settings) -> str:
@@ -104,58 +129,34 @@ def _cure(siblings: bool, settings: Settings) -> str:
     return "add pictures of it (files with the same bytes are one source)"
 
 
-def parts_of(data: Data, seed: int, arm: str = "") -> Parts:
-    """The parts of a seed: whole groups, each class in every part. Only ``LEAK`` splits by picture. Raises ``PlanError``."""
+def split_of(data: Data, seed: int, arm: str = "") -> list[str]:
+    """The part of each picture: whole groups, each class in every part. Only ``LEAK`` splits by picture. Raises ``PlanError``."""
     groups: Sequence[str] = data.groups
-    by_picture = arm == LEAK or (arm == HONEST and data.test is not None and _few_groups(data))
-    if by_picture:
+    if arm == LEAK or (arm == HONEST and data.test is not None and few_groups(data)):
         groups = [str(i) for i in range(len(groups))]
-    apart = data.test is not None and arm != LEAK
-    names = stratify(data.all.labels, groups, data.classes, APART if apart else SHARES, seed, data.cure)
+    shares = APART if _apart(data, arm) else SHARES
+    return stratify(data.all.labels, groups, data.classes, shares, seed, data.cure)
+
+
+def parts_of(data: Data, seed: int, arm: str = "") -> Parts:
+    """The parts of a seed, as ``split_of`` divides them; the test part are those held apart, if there are any. Raises ``PlanError``."""
     places: dict[str, list[int]] = defaultdict(list)
-    for i, name in enumerate(names):
+    for i, name in enumerate(split_of(data, seed, arm)):
         places[name].append(i)
-    test = data.test if apart and data.test is not None else data.all.chosen(places["test"])
-    return Parts(data.all.chosen(places[TRAIN]), data.all.chosen(places["val"]), test)
+    test = data.test if _apart(data, arm) else None
+    return Parts(data.all.chosen(places[TRAIN]), data.all.chosen(places["val"]), test or data.all.chosen(places["test"]))
 
 
-def _few_groups(data: Data) -> bool:
+def _apart(data: Data, arm: str) -> bool:
+    return data.test is not None and arm != LEAK
+
+
+def few_groups(data: Data) -> bool:
     """Whether some class has one source alone: then training and validation pictures can't but be siblings."""
     found: dict[int, set[str]] = defaultdict(set)
     for label, group in zip(data.all.labels.tolist(), data.groups, strict=True):
         found[label].add(group)
     return min(len(of_class) for of_class in found.values()) < 2
-
-
-def _grouped(path: str, option: str, notes: list[str]) -> tuple[list[Source], list[str], bool]:
-    """Sources, the group of each (its source's SHA-256, as a manifest tells it, or its own), and whether a manifest tells of siblings."""
-    try:
-        found = find_sources(path)
-    except PlanError as error:
-        raise PlanError(str(error).replace("--input", option)) from None
-    sources = found.sources
-    tops = {source.folder.partition("/")[0] for source in sources}
-    if tops and tops <= _PARTS:
-        raise PlanError(
-            f"{option} {printable(path)}: its folders are parts ({', '.join(sorted(tops))}); give --dataset DIR/train --test DIR/test"
-        )
-    families = known_families([path, *(f"{path.rstrip('/')}/{top}" for top in sorted(tops))])
-    notes += families.notes
-    sources = [source for source in sources if source.path not in families.beside]
-    groups, kept = [], []
-    for source in sources:
-        known = families.sources.get(source.path)
-        try:
-            groups.append(known.hex() if known else hashlib.sha256(source_bytes(source)).hexdigest())
-            kept.append(source)
-        except SourceError as error:
-            notes.append(f"left out {printable(source.where)}: {error}")
-    counts = Counter(groups)
-    copies = bool(families.sources) and len(counts) < len(groups)
-    same = sum(n for n in counts.values() if n > 1)
-    if same and not copies:
-        notes.append(f"{option}: {same} files have the bytes of another one; they count as one source and stay in one part")
-    return kept, groups, copies
 
 
 def _classes(sources: Sequence[Source], path: str) -> tuple[str, ...]:
@@ -168,6 +169,8 @@ def _classes(sources: Sequence[Source], path: str) -> tuple[str, ...]:
 
 def _check_test(held: Sequence[Source], classes: Sequence[str], path: str) -> None:
     found = {source.label for source in held}
+    if found <= {""}:
+        raise PlanError(f"--test {printable(path)}: no class folders; put pictures as DIR/CLASS/..., in the classes of --dataset")
     wrong = (("has classes that --dataset lacks", found - {*classes}), ("lacks classes of --dataset", {*classes} - found))
     for what, names in wrong:
         if names:
@@ -186,8 +189,8 @@ def _fraction(sources: Sequence[Source], groups: Sequence[str], settings: Settin
     for found in of_class.values():
         ranked = sorted(found, key=lambda group: hashlib.blake2b(f"{settings.seed}\0{group}".encode()).digest())
         room = settings.most // len(of_class) if settings.most else len(sources)
-        for group in ranked[: max(1, round(settings.fraction * len(ranked)))]:
-            if room > 0:
+        for number, group in enumerate(ranked[: max(1, round(settings.fraction * len(ranked)))]):
+            if room > 0 or number < len(SHARES):  # less can't be split
                 kept += found[group]
                 room -= len(found[group])
     return sorted(kept)

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from augx.audit.siblings import known_families
 from augx.batches import iter_batches
-from augx.errors import PlanError, SourceError, printable
+from augx.errors import AugxError, PlanError, SourceError, printable
 from augx.expand import Options, run_plan
 from augx.experiment.data import Part, load_part
 from augx.experiment.settings import BOTH, EXPAND, IN_PLACE, Run, Settings
+from augx.files import sweep
 from augx.inputs.folders import class_tree
+from augx.manifest import MANIFEST, RUN
 from augx.pictures import Array, Order
 from augx.planning import plan_copies
-from augx.sources import Source
+from augx.sources import Source, stored_bits
 from augx.spec import Spec, load_spec
 
 Batch = tuple[Array, Array]
 """Pictures (n, size, size, 3) float32 from 0 to 1, and indices of their classes (n,) int64."""
 _CACHE_BYTES = 2_000_000_000
-_LOOKED_AT = 200  # copies on disk
+_LOOKED_AT = 200
+_MOST_COPIES = 10_000_000
 _FURTHER = 1_000_003  # what is drawn in place is none of the copies on disk
 
 
 def expanded_part(train: Part, spec: Spec, folder: str, settings: Settings, seed: int, classes: Sequence[str]) -> Part:
     """The copies of a training part, as ``augx generate --copies`` writes them, below ``folder``; what is there already is kept."""
-    form = spec.canonical()
-    sized = {**form.get("output", {}), "format": "png", "size": [settings.size, settings.size]}
-    sized.pop("quality", None)
-    spec = load_spec({**form, "seed": seed, "output": sized})
+    spec = _sized(spec, settings, seed, train)
     os.makedirs(folder, exist_ok=True)
     # Threads: a process that has a backend in it must not be forked.
     report = run_plan(plan_copies(list(train.sources), spec, copies=settings.copies), spec, folder, options=Options(engine="threads"))
@@ -40,7 +42,45 @@ def expanded_part(train: Part, spec: Spec, folder: str, settings: Settings, seed
         raise SourceError(
             f"{printable(first.source)}: {first.reason}; the expanded set lacks {report.missing} copies, so nothing was trained on it"
         )
-    return load_part(class_tree(folder), classes, settings.size)
+    made = known_families([folder]).sources  # whatever else somebody put there
+    return load_part([source for source in class_tree(folder) if source.path in made], classes, settings.size)
+
+
+def _sized(spec: Spec, settings: Settings, seed: int, train: Part) -> Spec:
+    """The spec of an expanded set: pictures of the experiment's size, stored without loss, drawn by the run's seed."""
+    form = spec.canonical()
+    # BMP has no alpha channel, so a picture with one is laid on white as early as the other arms do it; it has no 16 bits either.
+    stored = "png" if any(stored_bits(source) > 8 for source in train.sources) else "bmp"
+    sized = {**form.get("output", {}), "format": stored, "size": [settings.size, settings.size]}
+    sized.pop("quality", None)
+    by_class = dict(form.get("classes", {}))
+    for label, total in spec.class_totals.items():  # no part of the form, since they change no picture
+        by_class[label] = {**by_class.get(label, {}), "total": total}
+    return load_spec({**form, **({"classes": by_class} if by_class else {}), "seed": seed, "output": sized})
+
+
+def remove_set(folder: str) -> None:
+    """Remove an expanded set that ``expanded_part`` made: what its manifest lists, and nothing that others put there."""
+    if os.path.islink(folder) or not os.path.isdir(folder):
+        return
+    with contextlib.suppress(OSError, AugxError):
+        for path in known_families([folder]).sources:
+            with contextlib.suppress(OSError):
+                if not os.path.islink(os.path.dirname(path)):
+                    os.unlink(path)
+        for name in (MANIFEST, RUN):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, name))
+        for below, _, _ in os.walk(folder, topdown=False):
+            sweep(below, "")
+            os.rmdir(below)
+
+
+def check_plan(train: Part, spec: Spec, settings: Settings, seed: int) -> None:
+    """Raise ``PlanError`` where a training part can't be expanded, before anything is trained."""
+    plan = plan_copies(list(train.sources), _sized(spec, settings, seed, train), copies=settings.copies)
+    if plan.files > _MOST_COPIES:
+        raise PlanError(f"--copies {settings.copies}: {plan.files:,} files, which an experiment holds in memory; at most {_MOST_COPIES:,}")
 
 
 def feed(run: Run, train: Part, copies: Part | None, settings: Settings, spec: Spec | None, classes: Sequence[str]) -> Iterator[Batch]:
@@ -57,9 +97,11 @@ def feed(run: Run, train: Part, copies: Part | None, settings: Settings, spec: S
         batches = _in_place(train.sources, spec, run.seed, settings, classes)
     else:
         batches = _as_they_are(train, run.seed, settings.batch_size)
-    first = next(batches)
-    check_learnable(run, first[0])
-    return itertools.chain([first], batches)
+    first: list[Batch] = []
+    while sum(len(labels) for _, labels in first) < min(_LOOKED_AT, len(train.labels)):
+        first.append(next(batches))
+    check_learnable(run, np.concatenate([images for images, _ in first]))
+    return itertools.chain(first, batches)
 
 
 def joined(one: Part, other: Part) -> Part:
@@ -102,5 +144,9 @@ def _in_place(sources: Sequence[Source], spec: Spec, seed: int, settings: Settin
         if further:
             raise PlanError(f"the spec makes copies of a class that the dataset lacks: {printable(further[0])}; leave its relabel out")
         index = np.array([ours[name] for name in batches.classes], np.int64)
-        for images, labels in batches:
-            yield images, index[labels]
+        try:
+            for images, labels in batches:
+                yield images, index[labels]
+        except SourceError as error:
+            found = str(error).partition("; on_error")[0]
+            raise SourceError(f"{found}; put the picture back, or remove it and start anew with another --output") from None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ Model = Any
 _EPSILON, _MOMENTUM = 2e-5, 0.9
 _ARRIVED = 10  # averages of so few steps are worth little, and of 0.9 ** steps of where they began nothing is left
 _ROUNDING = 1e-3
+_SAID = 300  # characters of a library's own words
 
 
 def build_model(name: str, size: int, classes: int, steps: int) -> Model:
@@ -32,18 +35,28 @@ def build_model(name: str, size: int, classes: int, steps: int) -> Model:
     shape = (size, size, 3)
     made = _of_file(path, function)
     called = f"--model {printable(name)}: called with ({shape}, {classes}), it"
-    try:
+    with _foreign_code(f"{called} raised"):
         model = made(shape, classes)
-    except Exception as error:
-        raise PlanError(f"{called} raised {type(error).__name__}: {printable(error)}") from None
-    wanted = f"expected a Keras model with an output of (None, {classes}), probabilities"
+    wanted = f"expected a Keras model of pictures (None, {size}, {size}, 3) with an output of (None, {classes}), probabilities"
     if getattr(model, "output_shape", None) != (None, classes):
-        raise PlanError(f"{called} returned {getattr(model, 'output_shape', type(model).__name__)}; {wanted}")
-    shares = np.asarray(model.predict_on_batch(np.full((1, *shape), 0.5, np.float32)), np.float64)
+        raise PlanError(f"{called} returned {printable(str(getattr(model, 'output_shape', type(model).__name__)))}; {wanted}")
+    with _foreign_code(f"{called} returned a model that takes no such pictures ({wanted}):"):
+        shares = np.asarray(model.predict_on_batch(np.full((1, *shape), 0.5, np.float32)), np.float64)
     # What is not finite is told by its loss, with the arm.
     if np.isfinite(shares).all() and ((shares < 0).any() or abs(shares.sum() - 1) > _ROUNDING):
         raise PlanError(f"{called} returned a model whose outputs add up to {shares.sum():.3g}, not to 1; {wanted}: end it in a softmax")
     return model
+
+
+@contextlib.contextmanager
+def _foreign_code(what: str) -> Iterator[None]:
+    """The user's code: its mistakes are told as such, in one line, and what it prints is no result of ours."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except (Exception, SystemExit) as error:
+        said = " ".join(str(error).split())
+        raise PlanError(f"{what} {type(error).__name__}: {printable(said[:_SAID])}") from None
 
 
 def _of_file(path: str, function: str) -> Callable[..., Model]:
@@ -53,10 +66,8 @@ def _of_file(path: str, function: str) -> Callable[..., Model]:
     if spec is None or spec.loader is None:
         raise PlanError(f"--model {printable(path)}: not a Python file; write PATH:FUNCTION, such as model.py:build")
     module = importlib.util.module_from_spec(spec)
-    try:
+    with _foreign_code(f"--model {printable(path)}: can't be run:"):
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise PlanError(f"--model {printable(path)}: can't be run: {type(error).__name__}: {printable(error)}") from None
     found = getattr(module, function, None)
     if not callable(found):
         raise PlanError(f"--model {printable(path)}: has no function {printable(function)}; it must take (input shape, classes)")

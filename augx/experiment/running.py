@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from augx.errors import OutputError, PlanError, WriteError, printable
+from augx.errors import PlanError, printable
 from augx.experiment.backend import start_keras
-from augx.experiment.data import Data, Part, Parts, parts_of, read_data
-from augx.experiment.feeds import expanded_part, feed
+from augx.experiment.data import Data, Part, Parts, parts_of, read_data, split_of
+from augx.experiment.feeds import check_plan, expanded_part, feed, remove_set
 from augx.experiment.models import build_model, compile_model
-from augx.experiment.settings import BOTH, EXPAND, Run, Settings
-from augx.experiment.training import Outcome, train
-from augx.files import open_folder, write_whole
+from augx.experiment.records import claimed, read_record, write_record
+from augx.experiment.settings import BOTH, EXPAND, Run, Settings, safe_name
+from augx.experiment.training import Outcome, TrainingError, train, weights_hash
+from augx.files import open_folder
 
-RECORD = "experiment.json"
-_RUNS = "runs"
 _EXPANDED = "expanded"
 Records = dict[Run, Outcome]
 
@@ -57,15 +53,26 @@ def run_all(settings: Settings, output: str, backend: str, on_progress: OnProgre
             "leave the option out, or name the folder that augx generate wrote"
         )
     runs = settings.runs()
-    for run in runs:
-        parts_of(data, run.seed, run.arm)  # what is wrong with the split is said before hours of work
-    state = {**settings.state(), "backend": backend, "data": data.fingerprint}
-    _claim(output, state)
-    records = {run: found for run in runs if (found := _read(output, run, settings)) is not None}
-    start_keras(backend, settings.seed)
-    build_model(settings.model, settings.size, len(data.classes), 1)  # and so is what is wrong with the model
-    _Driver(settings, output, data, records, on_progress).drive(runs)
+    for seed, arm in {(run.seed, run.arm if settings.leak else ""): None for run in runs}:
+        split_of(data, seed, arm)  # what is wrong with the split is said before hours of work
+    if {EXPAND, BOTH} & {run.arm for run in runs}:
+        first = parts_of(data, settings.seed).train
+        for _, spec in settings.specs:
+            check_plan(first, spec, settings, settings.seed)
+    with claimed(output, {**settings.state(), "backend": backend, "data": data.fingerprint}, settings):
+        records = {run: found for run in runs if (found := read_record(output, run, settings, len(data.classes))) is not None}
+        start_keras(backend, settings.seed)
+        build_model(settings.model, settings.size, len(data.classes), 1)  # and so is what is wrong with the model
+        on_note(_before(data, runs, records, settings))
+        _Driver(settings, output, data, records, on_progress).drive(runs)
     return data, {run: records[run] for run in runs}
+
+
+def _before(data: Data, runs: list[Run], records: Records, settings: Settings) -> str:
+    """What is about to be done."""
+    pictures = len(data.all.labels) + (len(data.test.labels) if data.test is not None else 0)
+    there = f"; {len(records)} are there already" if records else ""
+    return f"{pictures:,} pictures, {len(data.classes)} classes: {len(runs)} runs of {settings.epochs} epochs{there}"
 
 
 def steps_of(settings: Settings, parts: Parts) -> int:
@@ -84,15 +91,26 @@ class _Driver:
     def drive(self, runs: list[Run]) -> None:
         """All runs that have no record."""
         pending = [run for run in runs if run not in self._records]
+        self._tidy()
         for number, run in enumerate(pending):
             outcome = self._one(run, runs.index(run) + 1, len(runs), len(pending) - number - 1)
             self._records[run] = outcome
             spec = self._specs.get(run.spec)
-            _write(self._output, f"{_RUNS}/{_name(run)}.json", {**outcome, "spec_hash": spec.hash if spec else ""})
-            if not any((later.spec, later.seed) == (run.spec, run.seed) for later in pending[number + 1 :]):
-                shutil.rmtree(self._expanded(run), ignore_errors=True)
+            write_record(self._output, run, {**outcome, "spec_hash": spec.hash if spec else ""})
+            if run.spec and not any((later.spec, later.seed) == (run.spec, run.seed) for later in pending[number + 1 :]):
+                remove_set(self._expanded(run))
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove the sets that killed runs left, but for those that are wanted again; nothing that others put there."""
+        folder = os.path.join(self._output, _EXPANDED)
+        wanted = {self._expanded(run) for run in self._settings.runs() if run.spec and run not in self._records}
         with contextlib.suppress(OSError):
-            os.rmdir(os.path.join(self._output, _EXPANDED))
+            if not os.path.islink(folder):
+                for name in os.listdir(folder):
+                    if os.path.join(folder, name) not in wanted:
+                        remove_set(os.path.join(folder, name))
+                os.rmdir(folder)
 
     def _one(self, run: Run, number: int, runs: int, after: int) -> Outcome:
         import keras
@@ -106,11 +124,14 @@ class _Driver:
         copies: Part | None = None
         if run.arm in (EXPAND, BOTH):
             assert spec is not None
+            with open_folder(self._output, os.path.relpath(self._expanded(run), self._output)):
+                pass  # made, and no link to elsewhere
             copies = expanded_part(parts.train, spec, self._expanded(run), settings, run.seed, classes)
         batches = feed(run, parts.train, copies, settings, spec, classes)
         keras.utils.clear_session()
         keras.utils.set_random_seed(run.seed)
         model = build_model(settings.model, settings.size, len(classes), steps * settings.epochs)
+        self._check_weights(run, weights_hash(model))
         compile_model(model, settings.model, steps * settings.epochs, settings.learning_rate)
 
         def on_epoch(epoch: int, now: dict[str, float]) -> None:
@@ -125,66 +146,15 @@ class _Driver:
         self._done += settings.epochs
         return {**outcome, "seconds": round(time.monotonic() - began, 2), "copies": 0 if copies is None else len(copies.labels)}
 
+    def _check_weights(self, run: Run, initial: str) -> None:
+        """Raise ``TrainingError`` where the arms of a seed would not begin alike: then a difference says nothing of the arms."""
+        for other, outcome in self._records.items():
+            if other.seed == run.seed and outcome["initial"] != initial:
+                raise TrainingError(
+                    f"arm {run}: begins with other weights than arm {other}; --model must make a new model in each call, and draw its "
+                    "weights from Keras' initializers"
+                )
+
     def _expanded(self, run: Run) -> str:
-        return os.path.join(self._output, _EXPANDED, f"{_safe(run.spec)}-{run.seed}")
-
-
-def _safe(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".") or "_"
-
-
-def _name(run: Run) -> str:
-    return "--".join(_safe(part) for part in (run.arm, run.spec, str(run.seed)) if part)
-
-
-def _claim(output: str, state: dict[str, Any]) -> None:
-    """Make the output, or find in it an experiment with the same settings. Raises ``OutputError``."""
-    place = printable(output)
-    try:
-        os.makedirs(os.path.join(output, _RUNS), exist_ok=True)
-        with open(os.path.join(output, RECORD), "rb") as file:
-            found = json.loads(file.read())
-        if not isinstance(found, dict):
-            raise ValueError
-    except FileNotFoundError:
-        if set(os.listdir(output)) - {_RUNS}:
-            raise OutputError(f"{place}: a folder with other things in it; choose an empty or a new --output") from None
-        _write(output, RECORD, state)
-        return
-    except OSError as error:
-        raise OutputError(f"{place}: can't write here: {error.strerror}; choose another --output") from None
-    except ValueError:
-        raise OutputError(f"{place}/{RECORD}: not one that augx wrote; choose another --output") from None
-    for name, value in state.items():
-        if found.get(name) != value:
-            what = "of other pictures" if name == "data" else f"{name} was {found.get(name)}, is {value}"
-            raise OutputError(f"{place}: holds another experiment ({what}); go on with its settings, or choose another --output")
-
-
-def _read(output: str, run: Run, settings: Settings) -> Outcome | None:
-    """What was recorded of a run; None where it did not end, and for another spec of the same name. Raises ``OutputError``."""
-    path = os.path.join(output, _RUNS, f"{_name(run)}.json")
-    try:
-        with open(path, "rb") as file:
-            found = json.loads(file.read())
-        stored = found.pop("spec_hash")
-        if not {"accuracy", "train", "val", "history", "confusion", "pictures", "seconds"} <= found.keys():
-            raise ValueError
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, AttributeError):
-        raise OutputError(f"{printable(path)}: not a record that augx wrote; remove it, and the run is made again") from None
-    spec = dict(settings.specs).get(run.spec)
-    if stored != (spec.hash if spec else ""):
-        raise OutputError(f"{printable(path)}: of another spec of this name; choose another --output, or remove the file")
-    return dict(found)
-
-
-def _write(output: str, file: str, fields: dict[str, Any]) -> None:
-    folder, _, name = file.rpartition("/")
-    try:
-        with open_folder(output, folder) as descriptor:
-            write_whole(descriptor, name, (json.dumps(fields) + "\n").encode("ascii"))
-    except OSError as error:
-        place = printable(os.path.join(output, file))
-        raise WriteError(f"{place}: can't write: {error.strerror}; put that right, then the same command goes on") from None
+        form = dict(self._settings.specs)[run.spec].hash[:8]
+        return os.path.join(self._output, _EXPANDED, f"{safe_name(run.spec)}-{run.seed}-{form}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import os
 from dataclasses import dataclass
 
 from augx.errors import PlanError, printable
@@ -14,10 +15,21 @@ from augx.wording import nearest
 NONE, EXPAND, IN_PLACE, BOTH = "none", "expand", "in-place", "both"
 ARMS = (NONE, EXPAND, IN_PLACE, BOTH)
 """No augmentation; a set expanded on disk (type 1); new copies in every epoch (type 2); these of the expanded set (type 3)."""
+FILES = ("results.json", "results.html", "curves.png")
+"""What a finished experiment leaves in its output."""
 TRAININGS = 2
 """Raised when the same settings come to train otherwise, so that no average is taken over both."""
 LEAK, HONEST = "split by picture", "split by source"
 """The arms of a set that is expanded already: siblings on both sides of the split, and on one."""
+
+
+_BOUNDS = {"copies": (1, 10_000), "repeats": (1, 1000), "epochs": (1, 100_000), "size": (8, 2048), "batch_size": (1, 65_536)}
+_LONGEST = 150  # bytes, of a spec's name, which stands in names of files
+
+
+def safe_name(name: str) -> str:
+    """A name that can stand in a file's."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".") or "_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +81,17 @@ class Settings:
         for arm in self.arms:
             if arm not in ARMS:
                 raise PlanError(f"--arms {printable(arm)}: no such arm{nearest(arm, ARMS)}; expected some of {', '.join(ARMS)}")
-        names = [name for name, _ in self.specs]
-        twice = [name for i, name in enumerate(names) if name in names[:i]]
-        if twice:
-            raise PlanError(f"--spec {printable(twice[0])}: two specs have this name; rename one of the files")
-        for name, least in {"copies": 1, "repeats": 1, "epochs": 1, "size": 8, "batch_size": 1}.items():
-            if getattr(self, name) < least:
-                raise PlanError(f"--{name.replace('_', '-')} {getattr(self, name)}: expected at least {least}")
+        if not self.arms:
+            raise PlanError(f"--arms is empty; name some of {', '.join(ARMS)}")
+        names = [safe_name(name).casefold() for name, _ in self.specs]
+        for i, (name, _) in enumerate(self.specs):
+            if names[i] in names[:i]:
+                raise PlanError(f"--spec {printable(name)}: the results call two specs {printable(names[i])}; rename one of the files")
+            if len(os.fsencode(names[i])) > _LONGEST:
+                raise PlanError(f"--spec {printable(name)}: its name is longer than {_LONGEST} bytes; rename the file")
+        for name, (least, most) in _BOUNDS.items():
+            if not least <= getattr(self, name) <= most:
+                raise PlanError(f"--{name.replace('_', '-')} {getattr(self, name)}: expected {least:,} to {most:,}")
         if not 0 < self.fraction <= 1:
             raise PlanError(f"--fraction {self.fraction:g}: expected more than 0, at most 1")
         rate = self.learning_rate

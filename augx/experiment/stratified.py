@@ -20,9 +20,9 @@ def stratify(
 ) -> list[str]:
     """The part of each picture, of ``labels`` (n,), its class' number, and ``groups`` (n,), its source.
 
-    Of a class with m sources, ``round(share * m)`` and at least one go to each part but the first of ``shares``, which has the rest. Which
-    ones is a hash of the seed and the source. ``cure``: what to do about too few. Raises ``PlanError`` for a class with fewer sources than parts, and for one that has
-    none of its own in a part, since it shares them with other classes.
+    Of a class with m sources, ``round(share * m)`` and at least one go to each part but the first of ``shares``, which has the rest;
+    which ones is a hash of the seed and the source. ``cure``: what to do about too few. Raises ``PlanError`` for a class with fewer
+    sources than parts, and for one that has none of its own in a part, since it shares them with other classes.
     """
     of_class: list[dict[str, None]] = [{} for _ in classes]
     first: dict[str, int] = {}

@@ -19,6 +19,7 @@ from augx.pictures import Array
 
 _CHUNK = 256
 _MOST = 2000  # training pictures that are looked at again at the end
+_CURE = "look at what it is trained on by augx preview, or take a smaller --learning-rate"
 OnEpoch = Callable[[int, dict[str, float]], None]
 Outcome = dict[str, Any]
 
@@ -49,18 +50,19 @@ def train(run: Run, model: Model, batches: Iterator[Batch], parts: Parts, epochs
             for name in sums:
                 sums[name] += float(logs[name]) * len(labels)
             if not math.isfinite(sums["loss"]):
-                raise TrainingError(
-                    f"arm {run}: the loss is {float(logs['loss'])} in epoch {epoch}, step {step}; look at what it is trained on by "
-                    "augx preview, or take a smaller --learning-rate"
-                )
+                raise TrainingError(f"arm {run}: the loss is {float(logs['loss'])} in epoch {epoch}, step {step}; {_CURE}")
         val_loss, val_accuracy, _ = evaluate(model, parts.val)
+        if not math.isfinite(val_loss):
+            raise TrainingError(f"arm {run}: after epoch {epoch} the loss on the validation part is {val_loss}; {_CURE}")
         now = {**{name: total / seen for name, total in sums.items()}, "val_loss": val_loss, "val_accuracy": val_accuracy}
         for name, value in now.items():
             history[name].append(round(value, 6))
         on_epoch(epoch, now)
     every = -(-len(parts.train.labels) // _MOST)
     again = parts.train.chosen(range(0, len(parts.train.labels), every))
-    _, accuracy, said = evaluate(model, parts.test)
+    loss, accuracy, said = evaluate(model, parts.test)
+    if not math.isfinite(loss):
+        raise TrainingError(f"arm {run}: the loss on the test part is {loss}; {_CURE}")
     classes = model.output_shape[1]
     outcome |= {
         "accuracy": accuracy,
