@@ -14,7 +14,7 @@ from augx.errors import printable
 from augx.experiment.outcome import Results
 
 _COLOURS = ("#555555", "#d1495b", "#2e86ab", "#3a7d44", "#edae49", "#7b5ea7", "#00798c", "#8d6a4f")
-_MOST_BANDS = 3  # more of them on top of each other are mud
+_MOST_BANDS = 4  # more of them on top of each other are mud
 
 
 def curves(results: Results) -> bytes:
