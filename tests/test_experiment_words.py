@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -258,7 +259,8 @@ def test_bands_of_few_arms_whole_epochs_and_no_line_cut_off() -> None:
     from augx.experiment.curves import _drawn, explained, plain_drawing
 
     few = three()
-    many = found({(arm, spec): [outcome(5)] * 2 for arm, spec in (("none", ""), ("expand", "a"), ("both", "a"), ("both", "b"))})
+    names = [("none", ""), *itertools.product(("expand", "both"), "ab")]
+    many = found({name: [outcome(5)] * 2 for name in names})
     assert "bands from the lowest to the highest" in explained(few) and "bands" not in explained(many)
     spike = outcome(5)
     spike["history"]["loss"] = [90.0, 0.1, 0.1]
