@@ -86,7 +86,8 @@ class _Driver:
     def __init__(self, settings: Settings, output: str, data: Data, records: Records, on_progress: OnProgress) -> None:
         self._settings, self._output, self._data, self._records, self._on_progress = settings, output, data, records, on_progress
         self._specs = dict(settings.specs)
-        self._spent, self._done = 0.0, 0
+        self._spent, self._done = 0.0, 0  # seconds and epochs of training, without what goes before
+        self._prepared: list[float] = []
 
     def drive(self, runs: list[Run]) -> None:
         """All runs that have no record."""
@@ -134,15 +135,16 @@ class _Driver:
         self._check_weights(run, weights_hash(model))
         compile_model(model, settings.model, steps * settings.epochs, settings.learning_rate)
 
+        ready = time.monotonic()
+        self._prepared.append(ready - began)
+
         def on_epoch(epoch: int, now: dict[str, float]) -> None:
-            # The first epoch of a run has its preparation in it, as those of later runs will have.
-            spent = self._spent + time.monotonic() - began
-            pace = spent / (self._done + epoch)
-            left = pace * (after * settings.epochs + settings.epochs - epoch)
+            pace = (self._spent + time.monotonic() - ready) / (self._done + epoch)
+            left = pace * (after * settings.epochs + settings.epochs - epoch) + after * sum(self._prepared) / len(self._prepared)
             self._on_progress(Progress(run, number, runs, epoch, settings.epochs, left, now["val_accuracy"]))
 
         outcome = train(run, model, batches, parts, settings.epochs, steps, on_epoch)
-        self._spent += time.monotonic() - began
+        self._spent += time.monotonic() - ready
         self._done += settings.epochs
         return {**outcome, "seconds": round(time.monotonic() - began, 2), "copies": 0 if copies is None else len(copies.labels)}
 
