@@ -196,10 +196,9 @@ class Pictures:
             with self._lock:
                 if number not in self._kept and sample.image.image.nbytes <= self._room:
                     self._room -= sample.image.image.nbytes
-                    self._kept[number] = sample
+                    self._kept[number] = _afresh(sample)
         else:
-            # What a warp adds to its levels is several times the picture, so it is not kept.
-            sample = replace(sample, image=Levels(sample.image.image))
+            sample = _afresh(sample)
         return sample
 
     def __getstate__(self) -> dict[str, Any]:
@@ -208,6 +207,11 @@ class Pictures:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _lock=threading.Lock())
+
+
+def _afresh(sample: Sample) -> Sample:
+    """The same without what warps have added to its levels, or will: that is several times the picture, and is not kept."""
+    return replace(sample, image=Levels(sample.image.image))
 
 
 def one_of(name: str, found: object, choices: Sequence[object]) -> None:

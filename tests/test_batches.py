@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -422,6 +423,23 @@ def test_no_more_is_kept_than_allowed(folder: Path, room: int) -> None:
         pictures.picture(number, 0)
     kept = sum(sample.image.image.nbytes for sample in pictures._kept.values())
     assert kept == min(room, 10 * 16 * 20 * 3) and pictures._room == room - kept
+
+
+def test_what_warps_add_to_pictures_is_not_kept(tmp_path: Path) -> None:
+    """Frames, reductions and fourth channels are several times a picture; of those that are kept only the pixels are."""
+    for i in range(12):
+        write_picture(tmp_path / "a" / f"{i}.png", picture(200, 200, seed=i))
+    pictures = Pictures(tmp_path, "tutorial", size=(40, 40))
+    pictures.picture(0, 0)
+    tracemalloc.start()
+    try:
+        for copy in range(3):
+            for number in range(1, 12):
+                pictures.picture(number, copy)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 11 * 200 * 200 * 3 <= taken < 1.5 * 11 * 200 * 200 * 3
 
 
 @pytest.mark.parametrize("room", ["torch", "tf"])
