@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
 PHOTOS = ROOT / "sample_images"
+NOBODY = 65534
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background has it ignored
@@ -81,6 +82,15 @@ def class_folders(tmp_path: Path) -> Path:
 
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+@pytest.fixture
+def open_to_all(tmp_path: Path) -> Path:
+    """``tmp_path``, with a way to it for a user that is not its owner."""
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent, tmp_path.parent.parent.parent):
+        if os.getuid() == folder.stat().st_uid and folder != Path("/tmp"):
+            folder.chmod(0o755)
+    return tmp_path
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from augx.experiment.data import Data, Part, parts_of, read_data, split_of
 from augx.experiment.feeds import check_learnable, check_plan, expanded_part, feed, remove_set
 from augx.experiment.settings import IN_PLACE, NONE, Run, Settings
 from augx.experiment.stratified import stratify
-from tests.conftest import picture, write_picture
+from tests.conftest import NOBODY, picture, write_picture
 
 FLIPS = load_spec({"augx": 1, "warp": {"flip_h": 0.5}})
 
@@ -141,6 +143,27 @@ def test_no_byte_of_the_test_part_is_trained_on(expanded: str, photos: Path, tmp
 def all_broken(photos: Path, test: Path) -> None:
     for path in (photos / "light").iterdir():
         path.write_bytes(path.read_bytes()[:40])
+
+
+@contextlib.contextmanager
+def as_nobody() -> Iterator[None]:
+    """Root reads what nobody may."""
+    mine = os.geteuid()
+    if mine == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(mine)
+
+
+@pytest.mark.parametrize("option", ["dataset", "test"])
+def test_a_class_that_may_not_be_opened_is_named(option: str, photos: Path, open_to_all: Path) -> None:
+    test = held(open_to_all)
+    for path in ((photos if option == "dataset" else test) / "light").iterdir():
+        path.chmod(0)
+    with as_nobody(), pytest.raises(PlanError, match=rf"^--{option} .*: of class light no picture can be read; .*Permission denied"):
+        read_data(asked(photos, test=str(test)))
 
 
 def all_in_the_test(photos: Path, test: Path) -> None:

@@ -15,11 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import PHOTOS, ROOT, Run, picture, pictures, tree, write_picture
+from tests.conftest import NOBODY, PHOTOS, ROOT, Run, picture, pictures, tree, write_picture
 from tests.test_decode import png_of
 
 CAT = PHOTOS / "cats" / "Cat.jpg"
-NOBODY = 65534
 
 
 def start(*args: str | Path, cwd: Path) -> subprocess.Popen[bytes]:
@@ -341,14 +340,6 @@ def as_nobody(tmp_path: Path, *args: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [sys.executable, "-c", code, *args, "--jobs", "1"], cwd=tmp_path, env=environment, capture_output=True, check=False
     )
-
-
-@pytest.fixture
-def open_to_all(tmp_path: Path) -> Path:
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent, tmp_path.parent.parent.parent):
-        if os.getuid() == folder.stat().st_uid and folder != Path("/tmp"):
-            folder.chmod(0o755)
-    return tmp_path
 
 
 def test_an_output_that_can_not_be_written(open_to_all: Path) -> None:

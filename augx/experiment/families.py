@@ -41,6 +41,7 @@ def find_families(path: str, option: str, notes: list[str]) -> Found:
     known = _known(sources, option, path)
     notes += known.notes
     kept, families, contents = [], [], []
+    closed: dict[str, str] = {}
     for source in sources:
         place = _place(source)
         if place in known.beside:
@@ -49,11 +50,14 @@ def find_families(path: str, option: str, notes: list[str]) -> Found:
             content = hashlib.sha256(source_bytes(source)).hexdigest()
         except SourceError as error:
             notes.append(f"left out {printable(source.where)}: {error}")
+            closed[source.label] = notes[-1]
             continue
         family = known.sources.get(place)
         kept.append(source)
         families.append(family.hex() if family else content)
         contents.append(content)
+    for label in sorted({*closed} - {source.label for source in kept}):  # an experiment with a class less would be another one
+        raise PlanError(f"{option} {printable(path)}: of class {printable(label)} no picture can be read; {closed[label]}")
     siblings = bool(known.sources) and len(set(families)) < len(kept)
     same = sum(n for n in Counter(contents).values() if n > 1)
     if same and not siblings:
