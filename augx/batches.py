@@ -4,7 +4,7 @@ for images, labels in iter_batches("photos/", "gentle", batch_size=32, size=(224
     ...
 
 A batch is a pure function of the sources, the spec, the seed, the epoch and its number in the epoch: neither threads nor the
-batches made before have a part in it. What is in an epoch: see ``pictures``.
+batches made before have a part in it. What is in an epoch: see ``epochs``.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from augx.decode import MAX_PIXELS
+from augx.epochs import Order
 from augx.errors import PlanError, SourceError, printable
-from augx.pictures import CACHE_BYTES, AnySource, AnySpec, Array, Channels, Colour, Depth, Form, Order, Pictures, one_of, whole
+from augx.pictures import CACHE_BYTES, AnySource, AnySpec, Array, Channels, Colour, Depth, Form, Pictures, one_of, whole
 from augx.unit import one_thread_cv2
 
 if TYPE_CHECKING:
@@ -193,14 +194,14 @@ def iter_batches(
 def _make(pictures: Pictures, sources: Array, copies: Array, on_error: OnError) -> _Made:
     images: list[Array] = []
     indices, key, failures = [], "", []
-    for number, copy in zip(sources.tolist(), copies.tolist(), strict=True):
-        try:
-            image, index = pictures.picture(number, copy)
-        except SourceError as error:
+    numbers = sources.tolist()
+    for number, made in zip(numbers, pictures.each(numbers, copies.tolist()), strict=True):
+        if isinstance(made, SourceError):
             if on_error == "raise":
-                raise SourceError(f"{error}; on_error='skip' leaves such pictures out") from None
-            failures.append((pictures.sources[number].where, str(error)))
+                raise SourceError(f"{made}; on_error='skip' leaves such pictures out")
+            failures.append((pictures.sources[number].where, str(made)))
             continue
+        image, index = made
         images.append(image)
         indices.append(index)
         key = pictures.sources[number].key

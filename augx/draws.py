@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from augx.distributions import pick
-from augx.randomness import uniforms
+from augx.randomness import uniforms, uniforms_each
 from augx.sections import Group, Mix, Placed, leaves, placed
 from augx.spec import Spec
 from augx.transforms import Transform
@@ -61,16 +61,30 @@ def draw(spec: Spec, key: str, copies: range, attempt: int = 0) -> Draws:
     Each ``attempt`` reads other blocks of the same streams, for copies that are drawn anew. What a label hangs on is the same in
     all of them: a plan counts labels, and names files by them, before it is known which attempts are kept.
     """
-    found = Draws(len(copies), {}, {})
     anew = range(copies.start + attempt * _APART, copies.stop + attempt * _APART)
     fixed = attempt > 0 and spec.relabels
+
+    def read(place: str, labels: bool) -> Array:
+        return uniforms(spec.seed, key, place, copies if fixed and labels else anew)
+
+    return _walked(spec, len(copies), read)
+
+
+def draw_each(spec: Spec, keys: Sequence[str], copies: Sequence[int]) -> Draws:
+    """What ``draw`` finds for copy ``copies[i]`` of the source named ``keys[i]``, for all i at once."""
+    return _walked(spec, len(copies), lambda place, _: uniforms_each(spec.seed, keys, place, copies))
+
+
+def _walked(spec: Spec, n: int, read: Callable[[str, bool], Array]) -> Draws:
+    """The spec's tree, drawn for n copies; ``read`` gives the uniforms (n, columns) of a place, told whether labels hang on it."""
+    found = Draws(n, {}, {})
 
     def visit(nodes: Iterable[Placed], allowed: Sequence[Array]) -> None:
         for (place, node), mask in zip(nodes, allowed, strict=True):
             if not mask.any():
                 continue
-            blocks = copies if fixed and any(leaf.relabel for _, leaf in leaves([(place, node)])) else anew
-            u = uniforms(spec.seed, key, place, blocks)
+            labels = spec.relabels and any(leaf.relabel for _, leaf in leaves([(place, node)]))
+            u = read(place, labels)
             on = mask & (u[:, 0] < node.p)
             if isinstance(node, Transform):
                 found.params[place], found.active[place] = node.draw(u[:, 1:]), on
@@ -79,11 +93,11 @@ def draw(spec: Spec, key: str, copies: range, attempt: int = 0) -> Draws:
                 visit(node.placed(place), [on] * len(node.chains))
             else:
                 options = range(len(node.options)) if node.kind == "some_of" else ()
-                each = [uniforms(spec.seed, key, f"{place}/{i}", blocks)[:, 0] for i in options]
+                each = [read(f"{place}/{i}", labels)[:, 0] for i in options]
                 visit(placed(node.options, place), [on & taken for taken in _taken(node, u[:, 1:], each)])
 
     nodes = spec.nodes
-    visit(nodes, [np.ones(len(copies), bool)] * len(nodes))
+    visit(nodes, [np.ones(n, bool)] * len(nodes))
     return found
 
 
@@ -119,7 +133,12 @@ def labels(spec: Spec, label: str, key: str, copies: range) -> list[str]:
 
 def relabelled(spec: Spec, label: str, draws: Draws) -> list[str]:
     """``labels`` for what has been drawn."""
-    found = [label] * draws.n
+    return relabelled_each(spec, [label] * draws.n, draws)
+
+
+def relabelled_each(spec: Spec, labels: Sequence[str], draws: Draws) -> list[str]:
+    """What becomes of each copy's own label by what it drew."""
+    found = list(labels)
     for place, transform in leaves(spec.nodes):
         if transform.relabel and place in draws.active:
             on = draws.active[place].tolist()

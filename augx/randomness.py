@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,16 @@ BLOCKS = 4
 COLUMNS = 4 * BLOCKS
 """Uniforms that each transform may read for one copy; column 0 is its gate. Fixed for ever: a changed width moves all draws."""
 
+Words = np.ndarray[Any, np.dtype[np.uint64]]
+
 _DOMAIN = b"augx-1"
+
+_FEW = 24
+"""Streams for which NumPy's own generator, made anew for each, is as fast as ``philox``."""
+_MULTIPLIERS = np.array([0xD2E7470EE14C6C93, 0xCA5A826395121157], np.uint64)[:, None, None]
+_WEYL = np.array([0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B], np.uint64)[:, None, None]
+_WORD, _HALF, _BITS = 2**64 - 1, np.uint64(2**32 - 1), np.uint64(32)
+_LOW, _HIGH = _MULTIPLIERS & _HALF, _MULTIPLIERS >> _BITS
 
 
 def _key(*parts: str) -> int:
@@ -32,9 +42,39 @@ def _key(*parts: str) -> int:
 def uniforms(seed: int, key: str, place: str, copies: range) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Uniforms in the open interval (0, 1), one row of ``COLUMNS`` a copy, for a run of copies with step 1."""
     stream = np.random.Philox(key=_key(str(seed), key, place), counter=copies.start * BLOCKS)
-    words = stream.random_raw(len(copies) * COLUMNS).reshape(len(copies), COLUMNS)
+    return _open(stream.random_raw(len(copies) * COLUMNS).reshape(len(copies), COLUMNS))
+
+
+def _open(words: Words) -> np.ndarray[Any, np.dtype[np.float64]]:
     # 52 bits and half a step: never 0 or 1, so every quantile function is finite.
     return ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+
+
+def uniforms_each(seed: int, keys: Sequence[str], place: str, copies: Sequence[int]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The row of ``uniforms`` of copy ``copies[i]``, below 2**61, of the source named ``keys[i]``, for all i."""
+    if len(keys) < _FEW:
+        rows = [uniforms(seed, key, place, range(copy, copy + 1)) for key, copy in zip(keys, copies, strict=True)]
+        return np.concatenate(rows) if rows else np.empty((0, COLUMNS))
+    return _open(philox([_key(str(seed), key, place) for key in keys], np.asarray(copies, np.uint64) * np.uint64(BLOCKS), BLOCKS))
+
+
+def philox(keys: Sequence[int], counters: Words, blocks: int) -> Words:
+    """Words (n, 4 * ``blocks``): row i is ``Philox(key=keys[i], counter=counters[i]).random_raw``, computed for all n at once.
+
+    Philox-4x64-10, with its authors' constants (Salmon et al., SC 2011, section 3.3); counters (n,) and what they come to are
+    below 2**64. NumPy raises the counter before it makes a block.
+    """
+    even, odd = np.zeros((2, 2, len(keys), blocks), np.uint64)
+    even[0] = counters[:, None] + np.arange(1, blocks + 1, dtype=np.uint64)
+    key = np.array([[one & _WORD for one in keys], [one >> 64 for one in keys]], np.uint64)[:, :, None]
+    for _ in range(10):
+        low, high = even & _HALF, even >> _BITS
+        cross = _HIGH * low + ((_LOW * low) >> _BITS)
+        other = _LOW * high + (cross & _HALF)
+        upper = _HIGH * high + (cross >> _BITS) + (other >> _BITS)
+        even, odd = upper[::-1] ^ odd ^ key, (even * _MULTIPLIERS)[::-1]
+        key = key + _WEYL
+    return np.stack([even[0], odd[0], even[1], odd[1]], axis=-1).reshape(len(keys), 4 * blocks)
 
 
 def words(seed: int, count: int, dtype: type[np.unsignedinteger]) -> np.ndarray[Any, np.dtype[np.unsignedinteger]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -52,49 +52,68 @@ class Recipe:
 
 def recipes(spec: Spec, draws: Draws, sample: Sample) -> Iterator[Recipe]:
     """One recipe a copy, for a source of this size and depth. Raises ``SourceError`` where a transform can't serve its channels."""
+    return recipes_each(spec, draws, [sample] * draws.n)
+
+
+def recipes_each(spec: Spec, draws: Draws, samples: Sequence[Sample]) -> Iterator[Recipe]:
+    """``recipes`` where each copy is of a source of its own: of any size, all of one depth and as many channels.
+
+    What is refused is so before the first recipe.
+    """
     nodes = spec.nodes
-    found = _recipes(spec, nodes, draws, sample)
+    _check_channels(nodes, samples)
+    found = _recipes(spec, nodes, draws, samples)
     for place, mix in nodes:
         if isinstance(mix, Mix):
-            found = _mixed(found, spec, (place, mix), draws, sample)
+            # Each chain begins where the spec's warp and tone end.
+            start = (*spec.warp.nodes("warp"), *spec.tone.nodes("tone"))
+            chains = [(*start, chain) for chain in mix.placed(place)]
+            for chain in chains:
+                _check_channels(chain, samples)
+            found = _mixed(found, place, [_recipes(spec, chain, draws, samples) for chain in chains], draws)
     return found
 
 
-def _mixed(base: Iterator[Recipe], spec: Spec, node: tuple[str, Mix], draws: Draws, sample: Sample) -> Iterator[Recipe]:
-    """The recipes with those of the mix's chains, each of which begins where the spec's warp and tone end."""
-    place, mix = node
-    start = (*spec.warp.nodes("warp"), *spec.tone.nodes("tone"))
-    chains = [_recipes(spec, (*start, chain), draws, sample) for chain in mix.placed(place)]
+def _mixed(base: Iterator[Recipe], place: str, chains: Sequence[Iterator[Recipe]], draws: Draws) -> Iterator[Recipe]:
+    """The recipes with those of the chains of the mix at ``place``."""
     active = draws.active.get(place, np.zeros(draws.n, bool)).tolist()
     for i, (recipe, on, *others) in enumerate(zip(base, active, *chains, strict=True)):
         weights = [float(draws.params[place][f"chain_{k + 1}"][i]) for k in range(len(others))] if on else []
         yield replace(recipe, mix=tuple(zip(weights, others, strict=True))) if on else recipe
 
 
-def _recipes(spec: Spec, nodes: Sequence[Placed], draws: Draws, sample: Sample) -> Iterator[Recipe]:
-    image = sample.image.image
-    channels = 1 if image.ndim == 2 else image.shape[2]
-    every = list(leaves(nodes))
-    if channels not in (1, 3, 4):
-        _refuse_colours((transform for _, transform in every if transform.p), channels)
+def _recipes(spec: Spec, nodes: Sequence[Placed], draws: Draws, samples: Sequence[Sample]) -> Iterator[Recipe]:
+    if not samples:
+        return
+    image, sizes = samples[0].image.image, [sample.image.size for sample in samples]
+    channels, every = _channels(samples[0]), leaves(nodes)
     # No copy may have drawn it; and to a grey picture, what is about colours is nothing.
     on = [(place, t) for place, t in every if place in draws.params and (channels > 1 or not t.of_colour)]
     canvas = Canvas(spec.warp.border, spec.warp.border_value, spec.warp.interpolation)
-    samplings = _samplings(spec, _of(Geometric, on), draws, sample.image.size)
+    samplings = _samplings(spec, _of(Geometric, on), draws, sizes)
     tables = _tables(_of(Tone, on), draws, image.dtype)
     steps = _of(Pixel, on)
-    for i, ((sampling, halved, size), table) in enumerate(zip(samplings, tables, strict=True)):
+    for i, (source, (sampling, halved, size), table) in enumerate(zip(sizes, samplings, tables, strict=True)):
         drawn = tuple((step, draws.plain[i][place]) for place, step in steps if place in draws.plain[i]) if steps else ()
-        yield Recipe(sampling, sample.image.size, halved, size, canvas, table, drawn)
+        yield Recipe(sampling, source, halved, size, canvas, table, drawn)
+
+
+def _channels(sample: Sample) -> int:
+    image = sample.image.image
+    return 1 if image.ndim == 2 else image.shape[2]
 
 
 def _of(kind: type[T], transforms: Sequence[tuple[str, Transform]]) -> list[tuple[str, T]]:
     return [(place, transform) for place, transform in transforms if isinstance(transform, kind)]
 
 
-def _refuse_colours(transforms: Iterable[Transform], channels: int) -> None:
-    for transform in transforms:
-        if transform.of_colour or (isinstance(transform, Tone) and _treats_colours_apart(transform)):
+def _check_channels(nodes: Sequence[Placed], samples: Sequence[Sample]) -> None:
+    """Raise ``SourceError`` for a transform of colours, and pictures that are neither grey nor coloured."""
+    channels = _channels(samples[0]) if samples else 1
+    if channels in (1, 3, 4):
+        return
+    for _, transform in leaves(nodes):
+        if transform.p and (transform.of_colour or (isinstance(transform, Tone) and _treats_colours_apart(transform))):
             raise SourceError(f"{transform.name} is about red, green and blue; this picture has {channels} channels, not 1, 3 or 4")
 
 
@@ -104,13 +123,13 @@ def _treats_colours_apart(tone: Tone) -> bool:
 
 
 def _samplings(
-    spec: Spec, transforms: Sequence[tuple[str, Geometric]], draws: Draws, size: tuple[int, int]
+    spec: Spec, transforms: Sequence[tuple[str, Geometric]], draws: Draws, sources: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[Sampling | None, tuple[int, int], tuple[int, int]]]:
     """For each copy where its pixels are read (None: each at its own place), how often that can be halved, and its size."""
-    if not transforms and spec.output.size in (None, size):
-        yield from [(None, (0, 0), size)] * draws.n
+    if not transforms and (spec.output.size is None or {*sources} == {spec.output.size}):
+        yield from [(None, (0, 0), size) for size in sources]
         return
-    source = np.tile(np.array(size, float), (draws.n, 1))
+    source = np.array(sources, float)
     parts, bends, sizes = _geometry(transforms, draws, source)
     if spec.output.size is not None:
         target = np.tile(np.array(spec.output.size, float), (draws.n, 1))
@@ -136,7 +155,7 @@ def _samplings(
             yield Sampling((sampling,)) if moves else None, tuple(halved), tuple(canvas)
             continue
         way = _bent([part[i] for part in parts], [(k, bend.field(draws, i)) for k, bend in fields])
-        yield way.inside(size, tuple(canvas)) if spec.warp.border == "crop_safe" else way, tuple(halved), tuple(canvas)
+        yield way.inside(sources[i], tuple(canvas)) if spec.warp.border == "crop_safe" else way, tuple(halved), tuple(canvas)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ for epoch in range(10):
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 try:
@@ -19,7 +19,9 @@ except ImportError as error:
     raise ImportError(f"augx.torch needs PyTorch ({error}): pip install 'augx-cli[torch]'") from error
 
 from augx.decode import MAX_PIXELS
-from augx.pictures import AnySource, AnySpec, Colour, Depth, Form, Order, Pictures, whole
+from augx.epochs import Order
+from augx.errors import SourceError
+from augx.pictures import AnySource, AnySpec, Colour, Depth, Form, Pictures, whole
 from augx.unit import one_thread_cv2
 
 Transform = Callable[[Any], Any]
@@ -59,11 +61,15 @@ class _Copies:
         whole("epoch", epoch, 0)
         self._epoch.fill_(int(epoch))
 
-    def item(self, source: int, copy: int) -> Item:
+    def items(self, sources: Any, copies: Any) -> Iterator[Item]:
+        """The items of copies of sources, arrays (n,) each."""
         _be_alone()
-        picture, index = self.pictures.picture(source, copy)
-        tensor = torch.from_numpy(picture)
-        return (tensor if self.transform is None else self.transform(tensor)), index
+        for made in self.pictures.each(sources.tolist(), copies.tolist()):
+            if isinstance(made, SourceError):
+                raise made
+            picture, index = made
+            tensor = torch.from_numpy(picture)
+            yield (tensor if self.transform is None else self.transform(tensor)), index
 
 
 class AugmentedImageFolder(Dataset[Item]):  # type: ignore[misc,unused-ignore]
@@ -123,8 +129,12 @@ class AugmentedImageFolder(Dataset[Item]):  # type: ignore[misc,unused-ignore]
         return len(self._copies.order)
 
     def __getitem__(self, i: int) -> Item:
+        return self.__getitems__([i])[0]
+
+    def __getitems__(self, places: Sequence[int]) -> list[Item]:
+        """Several items, which a ``DataLoader`` asks for a batch at a time: drawn together, they are made faster."""
         sources, copies = self._sources_and_copies()
-        return self._copies.item(int(sources[i]), int(copies[i]))
+        return list(self._copies.items(sources[places], copies[places]))
 
 
 class AugmentedIterable(IterableDataset[Item]):  # type: ignore[misc,unused-ignore]
@@ -182,8 +192,8 @@ class AugmentedIterable(IterableDataset[Item]):  # type: ignore[misc,unused-igno
     def __iter__(self) -> Iterator[Item]:
         sources, copies = self._copies.order.of(self._copies.epoch)
         worker = get_worker_info()
-        for place in self._places()[worker.id :: worker.num_workers] if worker is not None else self._places():
-            yield self._copies.item(int(sources[place]), int(copies[place]))
+        places = self._places()[worker.id :: worker.num_workers] if worker is not None else self._places()
+        yield from self._copies.items(sources[places], copies[places])
 
 
 def _ranks(rank: int | None, world_size: int | None) -> tuple[int, int]:

@@ -126,6 +126,7 @@ FLOORS = [
     "torch",
     "batches",
     "pictures",
+    "epochs",
     "verify",
     "verify.again",
     "verify.indexes",

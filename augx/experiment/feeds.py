@@ -11,6 +11,7 @@ import numpy as np
 
 from augx.audit.siblings import known_families
 from augx.batches import iter_batches
+from augx.epochs import Order
 from augx.errors import AugxError, PlanError, SourceError, printable
 from augx.expand import Options, run_plan
 from augx.experiment.data import Part, load_part
@@ -18,7 +19,7 @@ from augx.experiment.settings import BOTH, EXPAND, IN_PLACE, Run, Settings
 from augx.files import sweep
 from augx.inputs.folders import class_tree
 from augx.manifest import MANIFEST, RUN
-from augx.pictures import Array, Order
+from augx.pictures import Array
 from augx.planning import plan_copies
 from augx.sources import Source, stored_bits
 from augx.spec import Spec, load_spec
