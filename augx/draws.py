@@ -64,27 +64,26 @@ def draw(spec: Spec, key: str, copies: range, attempt: int = 0) -> Draws:
     anew = range(copies.start + attempt * _APART, copies.stop + attempt * _APART)
     fixed = attempt > 0 and spec.relabels
 
-    def read(place: str, labels: bool) -> Array:
-        return uniforms(spec.seed, key, place, copies if fixed and labels else anew)
+    def read(places: Sequence[str], relabels: Sequence[bool]) -> Iterable[Array]:
+        return (uniforms(spec.seed, key, place, copies if fixed and one else anew) for place, one in zip(places, relabels, strict=True))
 
     return _walked(spec, len(copies), read)
 
 
 def draw_each(spec: Spec, keys: Sequence[str], copies: Sequence[int]) -> Draws:
     """What ``draw`` finds for copy ``copies[i]`` of the source named ``keys[i]``, for all i at once."""
-    return _walked(spec, len(copies), lambda place, _: uniforms_each(spec.seed, keys, place, copies))
+    return _walked(spec, len(copies), lambda places, _: uniforms_each(spec.seed, keys, places, copies))
 
 
-def _walked(spec: Spec, n: int, read: Callable[[str, bool], Array]) -> Draws:
-    """The spec's tree, drawn for n copies; ``read`` gives the uniforms (n, columns) of a place, told whether labels hang on it."""
+def _walked(spec: Spec, n: int, read: Callable[[Sequence[str], Sequence[bool]], Iterable[Array]]) -> Draws:
+    """The spec's tree, drawn for n copies; ``read`` gives the uniforms (n, columns) of places, told whether labels hang on each."""
     found = Draws(n, {}, {})
 
     def visit(nodes: Iterable[Placed], allowed: Sequence[Array]) -> None:
-        for (place, node), mask in zip(nodes, allowed, strict=True):
-            if not mask.any():
-                continue
-            labels = spec.relabels and any(leaf.relabel for _, leaf in leaves([(place, node)]))
-            u = read(place, labels)
+        due = [(place, node, mask) for (place, node), mask in zip(nodes, allowed, strict=True) if mask.any()]
+        relabels = [spec.relabels and any(leaf.relabel for _, leaf in leaves([(place, node)])) for place, node, _ in due]
+        for i, u in enumerate(read([place for place, _, _ in due], relabels)):
+            place, node, mask = due[i]
             on = mask & (u[:, 0] < node.p)
             if isinstance(node, Transform):
                 found.params[place], found.active[place] = node.draw(u[:, 1:]), on
@@ -92,8 +91,8 @@ def _walked(spec: Spec, n: int, read: Callable[[str, bool], Array]) -> Draws:
                 found.params[place], found.active[place] = _shares(u[:, 1:], len(node.chains)), on
                 visit(node.placed(place), [on] * len(node.chains))
             else:
-                options = range(len(node.options)) if node.kind == "some_of" else ()
-                each = [read(f"{place}/{i}", labels)[:, 0] for i in options]
+                options = [f"{place}/{k}" for k in range(len(node.options))] if node.kind == "some_of" else []
+                each = [clock[:, 0] for clock in read(options, [relabels[i]] * len(options))]
                 visit(placed(node.options, place), [on & taken for taken in _taken(node, u[:, 1:], each)])
 
     nodes = spec.nodes

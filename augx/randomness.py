@@ -31,17 +31,24 @@ _WORD, _HALF, _BITS = 2**64 - 1, np.uint64(2**32 - 1), np.uint64(32)
 _LOW, _HIGH = _MULTIPLIERS & _HALF, _MULTIPLIERS >> _BITS
 
 
-def _key(*parts: str) -> int:
-    digest = hashlib.blake2b(_DOMAIN, digest_size=16)
+def _digest(digest: Any, *parts: str) -> Any:
     for part in parts:
         data = unicodedata.normalize("NFC", part).encode("utf-8", "surrogateescape")
         digest.update(len(data).to_bytes(8, "little") + data)  # lengths keep ("a", "bc") apart from ("ab", "c")
-    return int.from_bytes(digest.digest(), "little")
+    return digest
+
+
+def _source(seed: int, key: str) -> Any:
+    return _digest(hashlib.blake2b(_DOMAIN, digest_size=16), str(seed), key)
+
+
+def _key(source: Any, place: str) -> int:
+    return int.from_bytes(_digest(source, place).digest(), "little")
 
 
 def uniforms(seed: int, key: str, place: str, copies: range) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Uniforms in the open interval (0, 1), one row of ``COLUMNS`` a copy, for a run of copies with step 1."""
-    stream = np.random.Philox(key=_key(str(seed), key, place), counter=copies.start * BLOCKS)
+    stream = np.random.Philox(key=_key(_source(seed, key), place), counter=copies.start * BLOCKS)
     return _open(stream.random_raw(len(copies) * COLUMNS).reshape(len(copies), COLUMNS))
 
 
@@ -50,12 +57,16 @@ def _open(words: Words) -> np.ndarray[Any, np.dtype[np.float64]]:
     return ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
 
-def uniforms_each(seed: int, keys: Sequence[str], place: str, copies: Sequence[int]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The row of ``uniforms`` of copy ``copies[i]``, below 2**61, of the source named ``keys[i]``, for all i."""
-    if len(keys) < _FEW:
-        rows = [uniforms(seed, key, place, range(copy, copy + 1)) for key, copy in zip(keys, copies, strict=True)]
-        return np.concatenate(rows) if rows else np.empty((0, COLUMNS))
-    return _open(philox([_key(str(seed), key, place) for key in keys], np.asarray(copies, np.uint64) * np.uint64(BLOCKS), BLOCKS))
+def uniforms_each(seed: int, keys: Sequence[str], places: Sequence[str], copies: Sequence[int]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """``uniforms`` of single copies, (places, n, ``COLUMNS``): of copy ``copies[i]``, below 2**61, of the source named ``keys[i]``."""
+    shape = (len(places), len(keys), COLUMNS)
+    if len(places) * len(keys) < _FEW:
+        each = [uniforms(seed, key, place, range(copy, copy + 1)) for place in places for key, copy in zip(keys, copies, strict=True)]
+        return np.array(each).reshape(shape)
+    sources = [_source(seed, key) for key in keys]
+    streams = [_key(source.copy(), place) for place in places for source in sources]
+    counters = np.tile(np.asarray(copies, np.uint64) * np.uint64(BLOCKS), len(places))
+    return _open(philox(streams, counters, BLOCKS)).reshape(shape)
 
 
 def philox(keys: Sequence[int], counters: Words, blocks: int) -> Words:

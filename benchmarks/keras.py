@@ -1,11 +1,11 @@
-"""Measure augx.keras beside keras-preprocessing in one run: ``random_transform``, ``flow_from_directory``, ``fit`` with ZCA.
+"""Measure augx.keras and augx.batches beside keras-preprocessing in one run: single copies, batches, ``fit`` with ZCA.
 
 python -m benchmarks keras                    all rows, some two minutes
 python -m benchmarks keras --pictures DIR     the photos of your own folder of class folders instead of the 2,000 that it makes
 python -m benchmarks keras --smoke            all rows once in tiny sizes, to see that the benchmark works; nothing is judged
 
-Both make the same copies: with one seed they draw the same numbers. Nothing is measured where keras-preprocessing, or what it
-needs, is not installed.
+With augx.keras both make the same copies: with one seed they draw the same numbers. Nothing is measured where
+keras-preprocessing, or what it needs, is not installed.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ TUTORIAL: dict[str, Any] = {
 SIZES = {(64, 64): 8, (224, 224): 12, (512, 512): 15, (1024, 768): 12}  # width and height; how many times as fast
 COPIES = 16  # drawn anew from one seed in every measurement
 SIDE, BATCH, WORKERS = 150, 32, 2
+SMALL = 32
 RANK = 128
 PEER = "keras-preprocessing"
 
@@ -135,6 +136,29 @@ def flow_from_directory(folder: Path, rounds: int) -> Iterator[str]:
     yield row(what, taken, "s", "at least", 5)
 
 
+def array_epoch(ours: bool, pictures: Array, labels: Array) -> Make:
+    """An epoch of float32 batches from 0 to 1 of an array; ours are what the preset ``tutorial`` makes."""
+
+    def make() -> int:
+        if ours:
+            from augx.batches import iter_batches
+
+            return sum(len(images) for images, _ in iter_batches((pictures, labels), dtype="float32", batch_size=64, workers=0))
+        flow = generator(False, rescale=1 / 255, **TUTORIAL).flow(pictures, labels, batch_size=64, seed=1)
+        return sum(len(next(flow)[0]) for _ in range(len(flow)))
+
+    return make
+
+
+def small_arrays(count: int, rounds: int) -> Iterator[str]:
+    """The row of batches of small pictures in memory: CPU time of a picture in one thread."""
+    random = np.random.default_rng(0)
+    pictures, labels = random.integers(0, 256, (count, SMALL, SMALL, 3), dtype=np.uint8), random.integers(0, 10, count)
+    makes = [array_epoch(ours, pictures, labels) for ours in (True, False)]
+    taken = [[seconds * 1e3 for seconds in each] for each in timed(makes, rounds)]
+    yield row(f"`iter_batches`, {count:,} pictures of {SMALL}x{SMALL} in batches of 64, a picture", taken, "ms CPU", "at least", 2)
+
+
 def put_pictures(path: Path, count: int, side: int) -> None:
     """Square pieces of the sample pictures, made small, as floats from 0 to 1: an array (n, side, side, 3) in a file."""
     rng, found = np.random.default_rng(0), np.empty((count, side, side, 3), np.float32)
@@ -205,6 +229,7 @@ def rows(work: Path, folder: Path | None, rounds: int) -> Iterator[str]:
         folder = work / "photos"
         put_photos(folder, 10 if smoke else 2000)
     yield from flow_from_directory(folder, rounds)
+    yield from small_arrays(100 if smoke else 5000, rounds)
     put_pictures(work / "pictures.npy", count, side)
     yield from fit(work / "pictures.npy", count, side, rounds)
 
