@@ -197,6 +197,15 @@ def test_the_table_has_the_validation_figure() -> None:
     assert lines[0].startswith("arm ") and "validation %" in lines[0] and lines[5] == QUICK
 
 
+def test_a_quick_look_comes_to_no_verdict() -> None:
+    arms = {("none", ""): [outcome(0), outcome(1)], ("expand", "a"): [outcome(8), outcome(9)]}
+    assert re.search(r"^expand \(a\): better than", "\n".join(found(arms).verdicts), re.M)
+    assert [*found(arms, quick=True).verdicts] == [
+        "expand (a): no verdict from --quick (+80.0 points, 95 % interval +54.1 to +100.0, 2 seeds)."
+    ]
+    assert not any("Highest" in said for said in three(quick=True).verdicts)
+
+
 # results.json
 
 

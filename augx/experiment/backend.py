@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from importlib.util import find_spec
@@ -36,8 +37,9 @@ def pick_backend(backend: str | None = None) -> str:
 def start_keras(backend: str, seed: int = 0) -> None:
     """Import Keras on a backend that ``pick_backend`` named, and make it repeatable. Raises ``PlanError`` for another Keras than 3."""
     os.environ["KERAS_BACKEND"] = backend
-    # A line of TensorFlow's own log would stand among ours.
+    # Lines of TensorFlow's own log would stand among ours, such as that it compiles anew for each model.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if "matplotlib" not in sys.modules:

@@ -131,8 +131,10 @@ def _verdicts(settings: Settings, data: Data, rows: Sequence[Row]) -> Iterator[s
     for row in rows:
         yield from _learnt_nothing(row, data.classes)
         if row.difference is not None:
-            yield verdict(row.name, row.difference)
-    if len(rows) > 2:
+            yield (
+                f"{row.name}: no verdict from --quick ({between(row.difference)})." if settings.quick else verdict(row.name, row.difference)
+            )
+    if len(rows) > 2 and not settings.quick:
         yield from _highest(settings, rows)
 
 
