@@ -367,6 +367,23 @@ def test_the_tutorials_own_entry_refuses(args: list[str], words: str, tmp_path: 
 
 
 @pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        pytest.param([], "the following arguments are required: -d/--dataset", id="nothing"),
+        pytest.param(["--dataset", "x", "--augment", "y"], "-a/--augment: invalid int value: 'y'", id="no number"),
+        pytest.param(["--dataset", "x", "--agument", "1"], "unrecognized arguments: --agument 1", id="no such option"),
+    ],
+)
+def test_wrong_usage_of_the_tutorials_own_entry_is_one_line(args: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from augx.experiment.__main__ import main
+
+    with pytest.raises(SystemExit, match="2"):
+        main(args)
+    said = capsys.readouterr()
+    assert said.err.startswith("augx: ") and words in said.err and said.err.endswith("--help`\n") and said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     ("error", "status", "words"),
     [
         pytest.param(RuntimeError("it\nbroke"), 1, "augx: unexpected error: RuntimeError: it broke (a bug: please report it;", id="bug"),

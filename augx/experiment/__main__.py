@@ -12,15 +12,15 @@ import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from augx.errors import AugxError, PlanError, printable
-from augx.experiment.backend import pick_backend, start_keras
-from augx.experiment.data import Data, read_data
-from augx.experiment.feeds import scaled
-from augx.experiment.settings import Settings
+
+# All else is imported within what is guarded: so Ctrl-C gets its one line there, too.
+if TYPE_CHECKING:
+    import numpy as np
+
+    from augx.experiment.data import Data
 
 SIZE, BATCH, EPOCHS, RATE, SEED = 64, 8, 50, 0.1, 42
 _RANGES: dict[str, Any] = {
@@ -32,9 +32,15 @@ _RANGES: dict[str, Any] = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, as of every other command."""
+        self.exit(2, f"augx: {message}; see `{self.prog} --help`\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train and report; the exit status."""
-    parser = argparse.ArgumentParser("python -m augx.experiment", description="The tutorial's train.py: 64x64, a ResNet, 75/25 by picture.")
+    parser = _Parser("python -m augx.experiment", description="The tutorial's train.py: 64x64, a ResNet, 75/25 by picture.")
     parser.add_argument("-d", "--dataset", required=True, help="pictures in class folders")
     parser.add_argument("-a", "--augment", type=int, default=-1, help="above 0: augment in place, while training")
     parser.add_argument("-p", "--plot", default="plot.png", help="where the curves go")
@@ -100,6 +106,11 @@ def _check(dataset: str, plot: str, epochs: int) -> None:
 
 def _train(dataset: str, augment: bool, plot: str, epochs: int) -> None:
     _check(dataset, plot, epochs)
+    import numpy as np
+
+    from augx.experiment.backend import pick_backend, start_keras
+    from augx.experiment.feeds import scaled
+
     backend = pick_backend()
     _say("[INFO] loading images...")
     data = _loaded(dataset)
@@ -143,6 +154,9 @@ def _train(dataset: str, augment: bool, plot: str, epochs: int) -> None:
 
 def _loaded(dataset: str) -> Data:
     """The pictures, and a word about what they can't show. Raises ``PlanError``."""
+    from augx.experiment.data import read_data
+    from augx.experiment.settings import Settings
+
     data = read_data(Settings(dataset, (), size=SIZE, leak=True))
     for note in data.notes:
         _warn(note)
