@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -344,6 +345,11 @@ MISSPELT = [
 ]
 
 
+@functools.cache
+def schema_of_specs() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json_schema())
+
+
 @pytest.mark.parametrize("spec", [*SPELLINGS, *MISSPELT], ids=lambda spec: str(spec)[:60])
 def test_the_json_schema_takes_what_is_a_spec(spec: dict[str, object]) -> None:
     value = next(iter(spec.values()))
@@ -351,8 +357,7 @@ def test_the_json_schema_takes_what_is_a_spec(spec: dict[str, object]) -> None:
         data = document.parse(value.encode(), "example")[0]
     else:
         data = document.parse(value.read_bytes(), "preset")[0] if isinstance(value, Path) else spec
-    validator = jsonschema.Draft202012Validator(json_schema())
-    assert validator.is_valid(data) == (spec not in MISSPELT)
+    assert schema_of_specs().is_valid(data) == (spec not in MISSPELT)
     if spec in MISSPELT:
         with pytest.raises(SpecError):
             load_spec(data)
