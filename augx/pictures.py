@@ -144,12 +144,9 @@ class Pictures:
         loaded: list[tuple[int, int, Sample | SourceError]] = []
         size = 0
         for number, copy in zip(numbers, copies, strict=True):
-            try:
-                sample = self._sample(number)
-                loaded.append((number, copy, sample))
-                size += sample.image.image.nbytes
-            except SourceError as error:
-                loaded.append((number, copy, self._named(number, error)))
+            # Held by this list alone, so that a large picture is gone before the next one comes.
+            loaded.append((number, copy, self._tried(number)))
+            size += _bytes(loaded[-1][2])
             if len(loaded) >= _AT_ONCE or size >= _BYTES_AT_ONCE:
                 yield from self._made(loaded)
                 loaded, size = [], 0
@@ -182,9 +179,16 @@ class Pictures:
             return
         for number, sample, copy, recipe, params, label in zip(numbers, samples, copies, recipes, draws.plain, labels, strict=True):
             try:
-                yield self.form.of(keep(spec, sample, copy, recipe, params).picture), self.class_indices[label]
+                kept = keep(spec, _afresh(sample), copy, recipe, params)
+                yield self.form.of(kept.picture), self.class_indices[label]
             except SourceError as error:
                 yield self._named(number, error)
+
+    def _tried(self, number: int) -> Sample | SourceError:
+        try:
+            return self._sample(number)
+        except SourceError as error:
+            return self._named(number, error)
 
     def _named(self, number: int, error: SourceError) -> SourceError:
         return SourceError(f"{printable(self.sources[number].where)}: {error}")
@@ -210,6 +214,10 @@ class Pictures:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _lock=threading.Lock())
+
+
+def _bytes(sample: Sample | SourceError) -> int:
+    return 0 if isinstance(sample, SourceError) else int(sample.image.image.nbytes)
 
 
 def _afresh(sample: Sample) -> Sample:

@@ -25,6 +25,8 @@ _DOMAIN = b"augx-1"
 
 _FEW = 24
 """Streams for which NumPy's own generator, made anew for each, is as fast as ``philox``."""
+_FAR = 2**61
+"""Copies from here on have counters that 64 bits don't hold."""
 _MULTIPLIERS = np.array([0xD2E7470EE14C6C93, 0xCA5A826395121157], np.uint64)[:, None, None]
 _WEYL = np.array([0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B], np.uint64)[:, None, None]
 _WORD, _HALF, _BITS = 2**64 - 1, np.uint64(2**32 - 1), np.uint64(32)
@@ -58,9 +60,9 @@ def _open(words: Words) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def uniforms_each(seed: int, keys: Sequence[str], places: Sequence[str], copies: Sequence[int]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """``uniforms`` of single copies, (places, n, ``COLUMNS``): of copy ``copies[i]``, below 2**61, of the source named ``keys[i]``."""
+    """``uniforms`` of single copies, (places, n, ``COLUMNS``): of copy ``copies[i]`` of the source named ``keys[i]``."""
     shape = (len(places), len(keys), COLUMNS)
-    if len(places) * len(keys) < _FEW:
+    if len(places) * len(keys) < _FEW or not 0 <= min(copies) <= max(copies) < _FAR:
         each = [uniforms(seed, key, place, range(copy, copy + 1)) for place in places for key, copy in zip(keys, copies, strict=True)]
         return np.array(each).reshape(shape)
     sources = [_source(seed, key) for key in keys]

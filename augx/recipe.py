@@ -211,10 +211,12 @@ def _tables(transforms: Sequence[tuple[str, Tone]], draws: Draws, dtype: np.dtyp
             continue
         curves = []
         for place, transform in transforms:
+            if not draws.active[place][rows].any():
+                continue
             params = {name: column[rows, None, None] for name, column in draws.params[place].items()}
             curves.append((draws.active[place][rows], partial(transform.curve, params=params)))
         if dtype.kind == "f":
-            yield tuple(curve for on, curve in curves if on[0])
+            yield tuple(curve for _, curve in curves)
             continue
         touched = np.any(active[:, rows], axis=0)
         for table, on in zip(lut.tables(curves, step, dtype), touched, strict=True):

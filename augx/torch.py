@@ -9,8 +9,10 @@ for epoch in range(10):
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+import numpy as np
 
 try:
     import torch  # type: ignore[import-not-found,unused-ignore]
@@ -129,12 +131,18 @@ class AugmentedImageFolder(Dataset[Item]):  # type: ignore[misc,unused-ignore]
         return len(self._copies.order)
 
     def __getitem__(self, i: int) -> Item:
-        return self.__getitems__([i])[0]
+        return self._items([i])[0]
 
-    def __getitems__(self, places: Sequence[int]) -> list[Item]:
+    def __getitems__(self, places: Iterable[int]) -> list[Item]:
         """Several items, which a ``DataLoader`` asks for a batch at a time: drawn together, they are made faster."""
+        if type(self).__getitem__ is not AugmentedImageFolder.__getitem__:
+            return [self[place] for place in places]  # what a subclass has made of an item
+        return self._items(places)
+
+    def _items(self, places: Iterable[int]) -> list[Item]:
         sources, copies = self._sources_and_copies()
-        return list(self._copies.items(sources[places], copies[places]))
+        chosen = np.array([int(place) for place in places], np.int64)  # of whatever a sampler gives
+        return list(self._copies.items(sources[chosen], copies[chosen]))
 
 
 class AugmentedIterable(IterableDataset[Item]):  # type: ignore[misc,unused-ignore]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,40 @@ def test_what_is_refused_takes_nobody_else_along(tmp_path: Path) -> None:
     assert all(f"{i}.tif" in str(found[i]) for i in (1, 3, 5))
 
 
-WORDS = st.integers(0, 2**64 - 1)
+def peak(pictures: Pictures, numbers: range) -> int:
+    """The most memory that copies take while they are made and let go, in bytes."""
+    tracemalloc.start()
+    try:
+        for made in pictures.each(numbers, [1] * len(numbers)):
+            assert not isinstance(made, SourceError)
+            del made
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_of_small_pictures_only_the_pixels_are_held_together(tmp_path: Path) -> None:
+    """Frames and fourth channels, which a warp adds, are several times a picture."""
+    for i in range(40):
+        write_picture(tmp_path / f"{i}.png", picture(200, 200, seed=i))
+    pictures = Pictures(tmp_path, "tutorial", size=(40, 40), cache_bytes=0)
+    one = peak(pictures, range(1))
+    assert peak(pictures, range(40)) < one + 1.5 * 40 * 200 * 200 * 3
+
+
+def test_of_large_pictures_one_is_held_at_a_time(tmp_path: Path) -> None:
+    for i in range(4):
+        write_picture(tmp_path / f"{i}.jpg", np.full((2400, 2400, 3), 40 * i, np.uint8))
+    pictures = Pictures(tmp_path, "tutorial", size=(40, 40), cache_bytes=0)
+    assert peak(pictures, range(4)) < 1.1 * peak(pictures, range(1))
+
+
+@pytest.mark.parametrize("epoch", [2**61 - 1, 2**61, 2**62, 2**63, 2**64, 2**70])
+def test_of_the_farthest_copies_too(epoch: int) -> None:
+    rows = np.stack([picture(8, 8, seed=i) for i in range(30)])
+    pictures = Pictures((rows, np.arange(30) % 3), "gentle")
+    together = [outcome(made) for made in pictures.each(range(30), [epoch] * 30)]
+    assert together == [outcome(pictures.picture(i, epoch)) for i in range(30)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**128 - 1), st.integers(0, 2**64 - 9)), min_size=1, max_size=40), st.integers(1, 8))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,24 @@ def test_set_epoch_reaches_the_workers(folder: Path, kind: Any, persistent: bool
         for images, labels in loader:
             found += items(zip(images, labels, strict=True))
         assert data.epoch == epoch and found == expected(folder, epoch, balance=balance)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, iter, np.array, torch.tensor, lambda places: [torch.tensor([place]) for place in places]])
+def test_batches_may_be_of_any_kind(folder: Path, kind: Callable[[list[int]], Any]) -> None:
+    data = AugmentedImageFolder(folder, "gentle", size=(9, 9))
+    found = [item for places in ([0, 3, -1], [4, 1], []) for item in data.__getitems__(kind(places))]
+    assert items(found) == items(data[i] for i in (0, 3, -1, 4, 1))
+    assert [len(images) for images, _ in DataLoader(data, batch_sampler=[(0, 1, 2), (4,)])] == [3, 1]
+
+
+def test_what_a_subclass_makes_of_items_reaches_its_batches(folder: Path) -> None:
+    class Numbered(AugmentedImageFolder):
+        def __getitem__(self, i: int) -> Any:
+            return *super().__getitem__(i), i
+
+    data = Numbered(folder, "gentle", size=(9, 9))
+    assert [batch[2].tolist() for batch in DataLoader(data, batch_size=3)][:2] == [[0, 1, 2], [3, 4, 5]]
+    assert torch.utils.data.Subset(data, [4])[0][2] == 4
 
 
 def test_items_are_those_of_a_torchvision_folder(folder: Path) -> None:
