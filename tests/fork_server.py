@@ -15,37 +15,35 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
+Environment = frozenset[tuple[str, str]]
+
 _FREE = ("AWS_", "PYTEST_CURRENT_TEST")
 """Variables that may change between commands; any other may have been read when a module was imported."""
 
 
 class ForkServer:
-    """The server, started with the first command, for one process of pytest; it ends with its socket."""
+    """Servers for one process of pytest, one for each environment that commands come with; they end with their sockets."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._environment: dict[str, str] = {}
+        self._servers: dict[Environment, tuple[socket.socket, subprocess.Popen[bytes]]] = {}
+        self._seen: Counter[Environment] = Counter()
 
     def run(self, arguments: Sequence[str | bytes], folder: Path, environment: dict[str, str], limit: float) -> Any:
-        """``subprocess.run`` of ``python -m augx``, its output captured; None where it needs an interpreter of its own."""
-        with self._lock:
-            if self._socket is None:
-                self._start(environment)
-            if self._environment != _fixed(environment):
-                return None
+        """``subprocess.run`` of ``python -m augx``, its output captured; None where it is to have an interpreter of its own."""
         ours, theirs = socket.socketpair()
         with ours, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull, "rb") as nothing:
             with theirs, self._lock:
-                assert self._socket is not None
-                files = [theirs.fileno(), nothing.fileno(), out.fileno(), err.fileno()]
-                socket.send_fds(self._socket, [b"."], files)
+                requests = self._server(environment)
+                if requests is None:
+                    return None
+                socket.send_fds(requests, [b"."], [theirs.fileno(), nothing.fileno(), out.fileno(), err.fileno()])
             asked = {"arguments": [os.fsdecode(one) for one in arguments], "folder": str(folder), "environment": environment}
             ours.sendall(json.dumps(asked).encode() + b"\n")
             ours.settimeout(limit)
@@ -56,23 +54,25 @@ class ForkServer:
             command = [sys.executable, "-m", "augx", *arguments]
             return subprocess.CompletedProcess(command, status, out.read(), err.read())
 
-    def _start(self, environment: dict[str, str]) -> None:
-        self._environment = _fixed(environment)
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, str(Path(__file__).resolve()), str(theirs.fileno())]
-            self._process = subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, cwd="/")
+    def _server(self, environment: dict[str, str]) -> socket.socket | None:
+        fixed = frozenset((name, value) for name, value in environment.items() if not name.startswith(_FREE))
+        self._seen[fixed] += 1
+        if self._servers and self._seen[fixed] == 1:
+            return None  # most often of a single test
+        if fixed not in self._servers:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                command = [sys.executable, str(Path(__file__).resolve()), str(theirs.fileno())]
+                process = subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, cwd="/")
+            self._servers[fixed] = ours, process
+        return self._servers[fixed][0]
 
     def close(self) -> None:
-        """End the server; commands that still run go on."""
-        if self._socket is not None and self._process is not None:
-            self._socket.close()
-            self._process.wait()
-            self._socket = self._process = None
-
-
-def _fixed(environment: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if not name.startswith(_FREE)}
+        """End the servers; commands that still run go on."""
+        for requests, process in self._servers.values():
+            requests.close()
+            process.wait()
+        self._servers.clear()
 
 
 def _serve(requests: socket.socket) -> list[str] | None:
