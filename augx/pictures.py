@@ -168,6 +168,7 @@ class Pictures:
             yield one if isinstance(one, SourceError) else next(made[one])
 
     def _alike(self, numbers: Sequence[int], copies: Sequence[int], samples: Sequence[Sample]) -> Iterator[Made | SourceError]:
+        """Copies of sources that have one spec, depth and number of channels."""
         sources = [self.sources[number] for number in numbers]
         spec = self._specs[sources[0].label]
         draws = draw_each(spec, [source.key for source in sources], copies)

@@ -26,7 +26,7 @@ _DOMAIN = b"augx-1"
 _FEW = 24
 """Streams for which NumPy's own generator, made anew for each, is as fast as ``philox``."""
 _FAR = 2**61
-"""Copies from here on have counters that 64 bits don't hold."""
+"""Copies below this have counters that 64 bits hold."""
 _MULTIPLIERS = np.array([0xD2E7470EE14C6C93, 0xCA5A826395121157], np.uint64)[:, None, None]
 _WEYL = np.array([0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B], np.uint64)[:, None, None]
 _WORD, _HALF, _BITS = 2**64 - 1, np.uint64(2**32 - 1), np.uint64(32)
