@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import runpy
+import signal
 import socket
 import subprocess
 import sys
@@ -48,7 +49,12 @@ class ForkServer:
             ours.sendall(json.dumps(asked).encode() + b"\n")
             ours.settimeout(limit)
             with ours.makefile("r") as answers:
-                status = int(answers.readline())
+                process = int(answers.readline())
+                try:
+                    status = int(answers.readline())
+                except TimeoutError:
+                    os.kill(process, signal.SIGKILL)
+                    raise
             out.seek(0)
             err.seek(0)
             command = [sys.executable, "-m", "augx", *arguments]
@@ -106,8 +112,10 @@ def _serve(requests: socket.socket) -> list[str] | None:
             os.environ.clear()
             os.environ.update(asked["environment"])
             return list(asked["arguments"])
+        answers.sendall(b"%d\n" % command)
         status = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
-        answers.sendall(b"%d\n" % status)
+        with contextlib.suppress(BrokenPipeError):  # who asked has given it up
+            answers.sendall(b"%d\n" % status)
         os._exit(0)
 
 

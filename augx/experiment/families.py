@@ -56,8 +56,9 @@ def find_families(path: str, option: str, notes: list[str]) -> Found:
         kept.append(source)
         families.append(family.hex() if family else content)
         contents.append(content)
-    for label in sorted({*closed} - {source.label for source in kept}):  # an experiment with a class less would be another one
-        raise PlanError(f"{option} {printable(path)}: of class {printable(label)} no picture can be read; {closed[label]}")
+    gone = min({*closed} - {source.label for source in kept}, default=None)
+    if gone is not None:  # an experiment with a class less would be another one
+        raise PlanError(f"{option} {printable(path)}: of class {printable(gone)} no picture can be read; {closed[gone]}")
     siblings = bool(known.sources) and len(set(families)) < len(kept)
     same = sum(n for n in Counter(contents).values() if n > 1)
     if same and not siblings:
